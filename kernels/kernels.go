@@ -1,0 +1,123 @@
+// Package kernels is the contract between the worker's engine and the devices: plain
+// descriptors of the kernels that a Program calls (Desc), the Backend that runs them on a
+// device, and the Sizer that tells the planner, without a device, what they take.
+//
+// A kernel reads and writes regions of buffers. How a buffer lies in memory is its
+// Format; regions are boxes in the buffer's own coordinates, so one buffer can serve
+// several kernels that each use a part of it. Regions may start and end anywhere: a
+// backend may be slow where they are not aligned to its blocks, never wrong.
+package kernels
+
+import "cleave/layout"
+
+// DType is the type of a buffer's elements.
+type DType uint8
+
+const (
+	F32 DType = iota // IEEE 754 single precision
+	U8               // image bytes
+	I32              // labels and step numbers
+)
+
+// Size returns the bytes of one element.
+func (d DType) Size() int64 {
+	if d == U8 {
+		return 1
+	}
+	return 4
+}
+
+// Format is how a buffer's elements lie in memory.
+type Format uint8
+
+const (
+	NCHW Format = iota // row-major in axis order, nothing between the elements
+	NHWC               // channels innermost, nothing between the elements: the wire's format
+)
+
+// Use is what a buffer holds; a backend may store each use in a format of its own, and
+// memory is reported by it.
+type Use uint8
+
+const (
+	Input      Use = iota // images, labels, scalars
+	Weights               // parameters and running statistics
+	Momentum              // the optimiser's state
+	Activation            // forward values
+	Gradient              // gradients of activations and parameters, and their summands
+	Staging               // a transfer's bytes on their way to or from another rank
+	Report                // loss, counts and norms that are read by the host
+)
+
+// Region is a byte range of the arena.
+type Region struct{ Offset, Bytes int64 }
+
+// Operand is a region of a buffer that a kernel reads or writes.
+type Operand struct {
+	Region Region       // where the whole buffer lies
+	DType  DType        // of the buffer
+	Format Format       // of the buffer
+	Shape  layout.Shape // extents of the whole buffer
+	Box    layout.Box   // what is read or written, in the buffer's own coordinates
+}
+
+// Launch runs a bound kernel. On an asynchronous device it returns when the work is
+// queued, behind all that was queued before.
+type Launch func() error
+
+// Backend runs kernels on one device. It is used by one goroutine at a time.
+type Backend interface {
+	Sizer
+	// Alloc reserves the device memory in which all buffers lie. It is called once,
+	// before anything is bound.
+	Alloc(bytes int64) error
+	// Bind checks a kernel call and prepares it; the Launch allocates nothing. The
+	// workspace is at least Sizer.Workspace of the call and is overwritten. An output may
+	// share an input's region where both boxes are equal and the kernel is element-wise
+	// (see Desc.InPlace).
+	Bind(d Desc, out Operand, in []Operand, workspace Region) (Launch, error)
+	// Export prepares a region of the arena to be read by the host.
+	Export(r Region) (Export, error)
+	// Import prepares a region of the arena to be written by the host.
+	Import(r Region) (Import, error)
+	// Sync returns when everything launched so far is done.
+	Sync() error
+	// Close frees the device.
+	Close() error
+}
+
+// Export is a region on its way from the device to the host.
+type Export interface {
+	// Start queues the copy behind the kernels launched so far.
+	Start() error
+	// Bytes waits for the copy and returns the bytes, valid until the region is written.
+	Bytes() ([]byte, error)
+}
+
+// Import is a region on its way from the host to the device.
+type Import interface {
+	// Bytes returns the host memory to fill.
+	Bytes() []byte
+	// Finish queues the copy of the filled bytes to the device: kernels launched later
+	// see them.
+	Finish() error
+}
+
+// Sizer tells what a device's kernels take. It is pure: it needs no device, so plans for
+// a device are made anywhere.
+type Sizer interface {
+	// Device names the kind of device, such as "cpu".
+	Device() string
+	// Format returns the format in which the device keeps a buffer.
+	Format(u Use, d DType, s layout.Shape) Format
+	// Bytes returns the memory of a buffer, padding and alignment included.
+	Bytes(f Format, d DType, s layout.Shape) int64
+	// Contiguous returns the bytes that a box of a buffer takes if they lie in one range,
+	// in the order that a buffer of just that box has in the same format.
+	Contiguous(f Format, d DType, s layout.Shape, b layout.Box) (Region, bool)
+	// Workspace returns the scratch memory of a kernel call in bytes; shapes are those of
+	// the operands' boxes.
+	Workspace(d Desc, out layout.Shape, in []layout.Shape) int64
+	// Seconds predicts the time of a kernel call.
+	Seconds(d Desc, out layout.Shape, in []layout.Shape) float64
+}
