@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"cleave/kernels"
+	"cleave/layout"
+)
+
+// input is a buffer that the host fills before a section runs.
+type input struct {
+	name   string
+	at     string // for messages
+	box    layout.Box
+	dtype  kernels.DType
+	region kernels.Region
+	device kernels.Import
+	// staged holds the elements in axis order where the device wants another order.
+	staged []byte
+}
+
+// output is a buffer that the host reads after a section has run.
+type output struct {
+	name   string
+	at     string
+	region kernels.Region
+	device kernels.Export
+	values []float32
+}
+
+// Input returns the host memory of an input of a section, and the box of the tensor that
+// it holds, in axis order (N, C, H, W) whatever the device's format. Fill all inputs of a
+// section directly before it runs: the memory may be shared with buffers of other sections.
+func (e *Engine) Input(section, name string) (buf []byte, box layout.Box, ok bool) {
+	s := e.sections[section]
+	if s == nil {
+		return nil, box, false
+	}
+	for _, in := range s.inputs {
+		if in.name == name {
+			return in.bytes(), in.box, true
+		}
+	}
+	return nil, box, false
+}
+
+// Inputs names the inputs of a section in the Program's order.
+func (e *Engine) Inputs(section string) []string {
+	var names []string
+	if s := e.sections[section]; s != nil {
+		for _, in := range s.inputs {
+			names = append(names, in.name)
+		}
+	}
+	return names
+}
+
+// Output returns the values of an output as the last Run of the section left them. They
+// are valid until it runs again.
+func (e *Engine) Output(section, name string) ([]float32, bool) {
+	if s := e.sections[section]; s != nil {
+		for _, out := range s.outputs {
+			if out.name == name {
+				return out.values, true
+			}
+		}
+	}
+	return nil, false
+}
+
+func loadInputs(e *Engine, arena []buffer) ([]*input, error) {
+	var all []*input
+	for _, v := range e.program.Inputs {
+		at := fmt.Sprintf("input %q of section %q", v.GetName(), v.GetSection())
+		s, b, err := e.host(arena, v.GetSection(), v.GetBuffer())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		for _, other := range s.inputs {
+			if other.name == v.GetName() {
+				return nil, fmt.Errorf("%s: there are two of them", at)
+			}
+		}
+		o := &b.operand
+		bytes := int64(o.Shape.Volume()) * o.DType.Size()
+		in := &input{
+			name: v.GetName(), at: at, box: b.box, dtype: o.DType,
+			region: kernels.Region{Offset: o.Region.Offset, Bytes: bytes},
+		}
+		if o.Format == kernels.NHWC && !vector(o.Shape) {
+			in.staged = make([]byte, 0)
+		}
+		s.inputs = append(s.inputs, in)
+		all = append(all, in)
+	}
+	return all, nil
+}
+
+func loadOutputs(e *Engine, arena []buffer) ([]*output, error) {
+	var all []*output
+	for _, v := range e.program.Outputs {
+		at := fmt.Sprintf("output %q of section %q", v.GetName(), v.GetSection())
+		s, b, err := e.host(arena, v.GetSection(), v.GetBuffer())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at, err)
+		}
+		for _, other := range s.outputs {
+			if other.name == v.GetName() {
+				return nil, fmt.Errorf("%s: there are two of them", at)
+			}
+		}
+		o := &b.operand
+		if o.DType != kernels.F32 || !vector(o.Shape) {
+			return nil, fmt.Errorf("%s: buffer %q is no vector of floats", at, b.name)
+		}
+		if n := len(v.GetLabels()); n != 0 && n != o.Shape.Volume() {
+			return nil, fmt.Errorf("%s: %d labels for %d values", at, n, o.Shape.Volume())
+		}
+		out := &output{
+			name: v.GetName(), at: at,
+			region: kernels.Region{Offset: o.Region.Offset, Bytes: int64(o.Shape.Volume()) * o.DType.Size()},
+		}
+		s.outputs = append(s.outputs, out)
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+// host finds the section and the buffer of an input or output.
+func (e *Engine) host(arena []buffer, name string, index uint32) (*section, *buffer, error) {
+	s := e.sections[name]
+	if s == nil {
+		return nil, nil, fmt.Errorf("there is no such section")
+	}
+	if int64(index) >= int64(len(arena)) {
+		return nil, nil, fmt.Errorf("there is no buffer %d", index)
+	}
+	return s, &arena[index], nil
+}
+
+// vector reports whether the elements lie in the same order in every format.
+func vector(s layout.Shape) bool { return s[1] == 1 || s[2]*s[3] == 1 }
+
+func (in *input) bind(b kernels.Backend) error {
+	var err error
+	if in.device, err = b.Import(in.region); err != nil {
+		return fmt.Errorf("%s: %w", in.at, err)
+	}
+	if in.staged != nil {
+		in.staged = make([]byte, in.region.Bytes)
+	}
+	return nil
+}
+
+func (in *input) bytes() []byte {
+	if in.staged != nil {
+		return in.staged
+	}
+	return in.device.Bytes()
+}
+
+func (in *input) upload() error {
+	if in.staged != nil {
+		channelsLast(in.device.Bytes(), in.staged, in.box.Shape(), int(in.dtype.Size()))
+	}
+	return in.device.Finish()
+}
+
+// channelsLast copies elements of size bytes from the order N, C, H, W to N, H, W, C.
+func channelsLast(dst, src []byte, s layout.Shape, size int) {
+	plane := s[2] * s[3]
+	for n := range s[0] {
+		for c := range s[1] {
+			from := (n*s[1] + c) * plane * size
+			to := (n*plane*s[1] + c) * size
+			for range plane {
+				copy(dst[to:to+size], src[from:from+size])
+				from += size
+				to += s[1] * size
+			}
+		}
+	}
+}
+
+func (out *output) bind(b kernels.Backend) error {
+	var err error
+	if out.device, err = b.Export(out.region); err != nil {
+		return fmt.Errorf("%s: %w", out.at, err)
+	}
+	out.values = make([]float32, out.region.Bytes/4)
+	return nil
+}
+
+func (out *output) read() error {
+	if err := out.device.Start(); err != nil {
+		return err
+	}
+	b, err := out.device.Bytes()
+	if err != nil {
+		return err
+	}
+	if len(b) < 4*len(out.values) {
+		return fmt.Errorf("the device gave %d bytes for %d values", len(b), len(out.values))
+	}
+	for i := range out.values {
+		out.values[i] = math.Float32frombits(binary.NativeEndian.Uint32(b[4*i:]))
+	}
+	return nil
+}

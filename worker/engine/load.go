@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"cleave/kernels"
+	"cleave/proto/programpb"
+)
+
+// minDeadline and deadlineFactor give the longest time that one exchange may take: a peer
+// that is slow for a reason (it pages, it shares its cores) must not end the job, one that
+// hangs must.
+const (
+	minDeadline    = 60 * time.Second
+	deadlineFactor = 20
+)
+
+// call is a checked kernel call, not bound yet.
+type call struct {
+	desc      kernels.Desc
+	out       kernels.Operand
+	in        []kernels.Operand
+	workspace kernels.Region
+}
+
+// load checks the whole Program before it reserves the arena, then binds it.
+func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
+	// The checks below are meant to be complete; a fault that slips through them into a
+	// backend's sizer or binding is still the Program's, not this process's end.
+	defer func() {
+		if r := recover(); r != nil {
+			e, err = nil, fmt.Errorf("it is broken: %v", r)
+		}
+	}()
+	if p == nil {
+		return nil, fmt.Errorf("there is none")
+	}
+	if p.Rank >= p.Ranks {
+		return nil, fmt.Errorf("rank %d of %d ranks", p.Rank, p.Ranks)
+	}
+	arena, err := loadBuffers(p, b)
+	if err != nil {
+		return nil, err
+	}
+	e = &Engine{program: p, backend: b, sections: make(map[string]*section, len(p.Sections))}
+	msgs := &messages{rank: p.Rank, ranks: p.Ranks, arena: arena, byTag: make(map[uint32]*message)}
+
+	// First pass: everything that needs no device.
+	calls := make([][]call, len(p.Sections))
+	for i, s := range p.Sections {
+		if e.sections[s.GetName()] != nil {
+			return nil, fmt.Errorf("there are two sections %q", s.GetName())
+		}
+		d, err := exchangeDeadline(s.GetPredictedSeconds())
+		if err != nil {
+			return nil, fmt.Errorf("section %q: %w", s.GetName(), err)
+		}
+		e.sections[s.GetName()] = &section{index: i, name: s.GetName(), deadline: d}
+		calls[i] = make([]call, len(s.GetInstructions()))
+		for j, n := range s.GetInstructions() {
+			if err := check(arena, msgs, i, n, p.ArenaBytes, &calls[i][j]); err != nil {
+				return nil, e.at(i, j, err)
+			}
+		}
+	}
+	if e.slots, err = msgs.finish(p); err != nil {
+		return nil, err
+	}
+	ins, err := loadInputs(e, arena)
+	if err != nil {
+		return nil, err
+	}
+	outs, err := loadOutputs(e, arena)
+	if err != nil {
+		return nil, err
+	}
+
+	// Second pass: on the device.
+	if err := b.Alloc(int64(p.ArenaBytes)); err != nil {
+		return nil, fmt.Errorf("arena of %d bytes: %w", p.ArenaBytes, err)
+	}
+	if err := msgs.bind(e.slots, b); err != nil {
+		return nil, err
+	}
+	for i, s := range p.Sections {
+		steps := make([]step, len(calls[i]))
+		for j, n := range s.GetInstructions() {
+			if steps[j], err = bind(b, msgs, n, &calls[i][j]); err != nil {
+				return nil, e.at(i, j, err)
+			}
+		}
+		e.sections[s.GetName()].steps = steps
+	}
+	for _, in := range ins {
+		if err := in.bind(b); err != nil {
+			return nil, err
+		}
+	}
+	for _, out := range outs {
+		if err := out.bind(b); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func exchangeDeadline(predicted float64) (time.Duration, error) {
+	if math.IsNaN(predicted) || predicted < 0 || predicted > 1e6 {
+		return 0, fmt.Errorf("a predicted time of %v seconds", predicted)
+	}
+	return max(minDeadline, time.Duration(deadlineFactor*predicted*float64(time.Second))), nil
+}
+
+// transferOf returns what an instruction that is no run does, and its transfer.
+func transferOf(n *programpb.Instruction) (action, *programpb.Transfer, bool) {
+	switch k := n.GetKind().(type) {
+	case *programpb.Instruction_Post:
+		return post, k.Post, true
+	case *programpb.Instruction_Send:
+		return send, k.Send, true
+	case *programpb.Instruction_Wait:
+		return wait, k.Wait, true
+	case *programpb.Instruction_Sent:
+		return sent, k.Sent, true
+	}
+	return run, nil, false
+}
+
+// check checks one instruction against the buffers; of a run it fills c.
+func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction, size uint64, c *call) error {
+	if a, t, ok := transferOf(n); ok {
+		_, err := msgs.add(section, a, t)
+		return err
+	}
+	r := n.GetRun()
+	if r == nil {
+		return fmt.Errorf("an instruction of no known kind")
+	}
+	var err error
+	if c.desc, err = decodeKernel(r.Kernel); err != nil {
+		return err
+	}
+	if c.out, err = view(arena, r.Out); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	c.in = make([]kernels.Operand, len(r.In))
+	for i, v := range r.In {
+		if c.in[i], err = view(arena, v); err != nil {
+			return fmt.Errorf("input %d: %w", i, err)
+		}
+	}
+	if !within(r.WorkspaceOffset, r.WorkspaceBytes, size) {
+		return fmt.Errorf("workspace of %d bytes at %d is outside the arena of %d", r.WorkspaceBytes, r.WorkspaceOffset, size)
+	}
+	if r.WorkspaceOffset%uint64(kernels.F32.Size()) != 0 {
+		return fmt.Errorf("workspace at %d is not aligned", r.WorkspaceOffset)
+	}
+	c.workspace = kernels.Region{Offset: int64(r.WorkspaceOffset), Bytes: int64(r.WorkspaceBytes)}
+	return nil
+}
+
+// bind prepares one checked instruction.
+func bind(b kernels.Backend, msgs *messages, n *programpb.Instruction, c *call) (step, error) {
+	if a, t, ok := transferOf(n); ok {
+		g := msgs.byTag[t.Tag]
+		return step{action: a, in: g.in, out: g.out, tag: g.slot.Tag, peer: g.slot.Peer}, nil
+	}
+	launch, err := bindKernel(b, c)
+	if err != nil {
+		return step{}, err
+	}
+	return step{action: run, launch: launch}, nil
+}
+
+// bindKernel lets the backend check the call before its workspace is asked for: a sizer
+// may count on a call that makes sense.
+func bindKernel(b kernels.Backend, c *call) (launch kernels.Launch, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			launch, err = nil, fmt.Errorf("the device cannot make sense of it: %v", r)
+		}
+	}()
+	launch, err = b.Bind(c.desc, c.out, c.in, c.workspace)
+	if err != nil {
+		return nil, err
+	}
+	if launch == nil {
+		return nil, fmt.Errorf("the device has no such kernel")
+	}
+	shapes := shapesOf(c.in)
+	if need := b.Workspace(c.desc, c.out.Box.Shape(), shapes); c.workspace.Bytes < need {
+		return nil, fmt.Errorf("a workspace of %d bytes, it takes %d", c.workspace.Bytes, need)
+	}
+	return launch, nil
+}
