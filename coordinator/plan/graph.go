@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cleave/layout"
+	"cleave/model"
 	"cleave/model/op"
 )
 
@@ -36,7 +37,8 @@ type Tensor struct {
 	Shape layout.Shape
 	Axes  layout.Axes
 	Role  Role
-	Grad  bool // a gradient
+	Grad  bool       // a gradient
+	Init  model.Init // of a parameter or a statistic: its value before the first step
 }
 
 // Persistent reports whether the tensor keeps its value from step to step.
