@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"cleave/layout"
+	"cleave/model/op"
 
 	G "gorgonia.org/gorgonia"
 )
@@ -71,6 +72,8 @@ type Net struct {
 	Params []Param   // in PyTorch's order
 	Stats  []Stat    // in the order of their layers
 	Grads  []*G.Node // of Params, the same order; nil before Differentiate
+
+	macs int64 // of one image, forward
 }
 
 // Differentiate adds the gradient of the loss with respect to every parameter to the
@@ -83,7 +86,7 @@ func (n *Net) Differentiate() error {
 	if n.Grads != nil {
 		return fmt.Errorf("differentiate %s: done already", n.Name)
 	}
-	seed := G.NewScalar(n.Graph, G.Float64, G.WithName("seed"))
+	seed := op.Input(n.Graph, "seed")
 	wrt := make(G.Nodes, len(n.Params))
 	for i, p := range n.Params {
 		wrt[i] = p.Node
