@@ -1,0 +1,127 @@
+package job
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// Bar shows a run as a progress bar on a terminal. Close must be called when the run is
+// over, whether or not it has begun.
+type Bar struct {
+	out    io.Writer
+	course Course
+	bar    *mpb.Bar
+
+	mu       sync.Mutex    // held while the terminal is written
+	progress *mpb.Progress // nil before Start and after Close
+	refresh  chan any
+	drawn    time.Time
+
+	stepMu sync.Mutex // the bar reads step while mu is held
+	step   StepReport
+}
+
+// redraw is the time between two pictures of the bar.
+const redraw = 100 * time.Millisecond
+
+// NewBar returns a bar on the terminal out.
+func NewBar(out io.Writer) *Bar { return &Bar{out: out} }
+
+func (b *Bar) Start(r StartReport) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := fmt.Fprintln(b.out, startText(r)); err != nil {
+		return err
+	}
+	b.course = r.Course
+	b.refresh = make(chan any)
+	b.progress = mpb.New(mpb.WithOutput(b.out), mpb.WithWidth(24), mpb.WithManualRefresh(b.refresh))
+	b.bar = b.progress.New(int64(r.Course.Steps), mpb.BarStyle().Lbound("▕").Filler("█").Tip("▌").Padding(" ").Rbound("▏"),
+		mpb.PrependDecorators(decor.Any(b.left)),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(b.right), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)),
+	)
+	b.drawLocked()
+	return nil
+}
+
+func (b *Bar) left(decor.Statistics) string {
+	s := b.latest()
+	return fmt.Sprintf("step %d/%d  epoch %d/%d ", s.Step, b.course.Steps, max(1, s.Epoch), b.course.Epochs())
+}
+
+func (b *Bar) right(decor.Statistics) string {
+	s := b.latest()
+	if s.Step == 0 {
+		return ""
+	}
+	return "  " + stepText(s)
+}
+
+func (b *Bar) latest() StepReport {
+	b.stepMu.Lock()
+	defer b.stepMu.Unlock()
+	return b.step
+}
+
+func (b *Bar) Step(r StepReport) error {
+	b.stepMu.Lock()
+	b.step = r
+	b.stepMu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.progress != nil {
+		b.bar.SetCurrent(int64(r.Step))
+		if time.Since(b.drawn) >= redraw {
+			b.drawLocked()
+		}
+	}
+	return nil
+}
+
+// drawLocked draws the bar and what was written above it. The second request is taken
+// only when the first has been handed on, so nothing written before is lost at the end.
+func (b *Bar) drawLocked() {
+	b.drawn = time.Now()
+	b.refresh <- b.drawn
+	b.refresh <- b.drawn
+}
+
+func (b *Bar) Eval(r EvalReport) error {
+	_, err := fmt.Fprintln(b, evalText(r))
+	return err
+}
+
+func (b *Bar) Done(r DoneReport) error {
+	b.Close()
+	_, err := fmt.Fprint(b.out, doneText(r))
+	return err
+}
+
+// Close ends the bar; what it showed last stays on the terminal.
+func (b *Bar) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.progress == nil {
+		return
+	}
+	b.drawLocked()
+	b.progress.Shutdown()
+	b.progress = nil
+}
+
+// Write writes whole lines above the bar, from any goroutine.
+func (b *Bar) Write(lines []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.progress == nil {
+		return b.out.Write(lines)
+	}
+	n, err := b.progress.Write(lines)
+	b.drawLocked()
+	return n, err
+}
