@@ -19,7 +19,7 @@ const (
 // name.running_mean and name.running_var. Training normalises by the batch's own mean and
 // (biased) variance, evaluation by the running ones.
 func (b *Builder) BatchNorm(name string, x *G.Node, scale float64) *G.Node {
-	if b.err != nil {
+	if !b.expect(name, x, 4) {
 		return nil
 	}
 	s := x.Shape()

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"cleave/model/op"
 	"cleave/random"
@@ -88,7 +89,7 @@ func Square(out, kernel, stride, pad, groups int) Filters {
 
 // Conv adds a convolution without bias, with the parameter name.weight, K×(C/G)×R×S.
 func (b *Builder) Conv(name string, x *G.Node, f Filters, start Start) *G.Node {
-	if b.err != nil {
+	if !b.expect(name, x, 4) {
 		return nil
 	}
 	c, g := x.Shape()[1], f.Geometry.Groups
@@ -103,7 +104,7 @@ func (b *Builder) Conv(name string, x *G.Node, f Filters, start Start) *G.Node {
 // Linear adds a fully connected layer without bias on x of N×F, with the parameter
 // name.weight, out×F.
 func (b *Builder) Linear(name string, x *G.Node, out int, start Start) *G.Node {
-	if b.err != nil {
+	if !b.expect(name, x, 2) {
 		return nil
 	}
 	f := x.Shape()[1]
@@ -115,7 +116,7 @@ func (b *Builder) Linear(name string, x *G.Node, out int, start Start) *G.Node {
 
 // Bias adds a number per channel, the parameter name.bias, which starts at value.
 func (b *Builder) Bias(name string, x *G.Node, value float64) *G.Node {
-	if b.err != nil {
+	if !b.expect(name, x, 2, 4) {
 		return nil
 	}
 	return b.apply(name, op.Bias{}, x, b.param(name+".bias", Init{Const: value}, x.Shape()[1]))
@@ -139,7 +140,7 @@ func (b *Builder) MaxPool(name string, x *G.Node, kernel, stride, pad int) *G.No
 
 // GlobalAvgPool takes the mean of each channel's positions: N×C×1×1.
 func (b *Builder) GlobalAvgPool(name string, x *G.Node) *G.Node {
-	if b.err != nil {
+	if !b.expect(name, x, 4) {
 		return nil
 	}
 	s := x.Shape()
@@ -184,6 +185,19 @@ func (b *Builder) Finish(logits *G.Node) (*Net, error) {
 	}
 	n.Logits = logits
 	return n, nil
+}
+
+// expect reports whether a layer can go on: no error so far, and x has one of the numbers
+// of dimensions.
+func (b *Builder) expect(layer string, x *G.Node, dims ...int) bool {
+	if b.err != nil {
+		return false
+	}
+	if !slices.Contains(dims, x.Dims()) {
+		b.fail(layer, fmt.Errorf("input of shape %v, not of %v dimensions", x.Shape(), dims))
+		return false
+	}
+	return true
 }
 
 func (b *Builder) fail(layer string, err error) *G.Node {
