@@ -1,0 +1,70 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"cleave/kernels"
+)
+
+const align = 64 // bytes: a cache line, and the widest vector
+
+// alignedBytes returns zeroed memory that starts at a multiple of align.
+func alignedBytes(n int64) ([]byte, error) {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil, errors.New("cpu: needs a little-endian processor")
+	}
+	if n > 1<<46 {
+		return nil, fmt.Errorf("cpu: %d bytes are more than a machine has", n)
+	}
+	raw := make([]byte, n+align)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % align
+	return raw[skip : int64(skip)+n : int64(skip)+n], nil
+}
+
+// bytes returns a region's memory.
+func (b *Backend) bytes(r kernels.Region) ([]byte, error) {
+	if b.closed {
+		return nil, errClosed
+	}
+	if r.Offset < 0 || r.Bytes < 0 || r.Offset > int64(len(b.mem))-r.Bytes {
+		return nil, fmt.Errorf("region of %d bytes at %d is not in the %d bytes allocated", r.Bytes, r.Offset, len(b.mem))
+	}
+	return b.mem[r.Offset : r.Offset+r.Bytes : r.Offset+r.Bytes], nil
+}
+
+// of returns bytes as elements of four bytes; they must be aligned.
+func of[T float32 | int32 | uint32](mem []byte) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/4)
+}
+
+// exported and imported are an Export and an Import: device memory is host memory.
+type (
+	exported struct{ mem []byte }
+	imported struct{ mem []byte }
+)
+
+func (exported) Start() error             { return nil }
+func (e exported) Bytes() ([]byte, error) { return e.mem, nil }
+func (i imported) Bytes() []byte          { return i.mem }
+func (imported) Finish() error            { return nil }
+
+// Export implements kernels.Backend; nothing is copied.
+func (b *Backend) Export(r kernels.Region) (kernels.Export, error) {
+	mem, err := b.bytes(r)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: export: %w", err)
+	}
+	return exported{mem}, nil
+}
+
+// Import implements kernels.Backend; nothing is copied.
+func (b *Backend) Import(r kernels.Region) (kernels.Import, error) {
+	mem, err := b.bytes(r)
+	if err != nil {
+		return nil, fmt.Errorf("cpu: import: %w", err)
+	}
+	return imported{mem}, nil
+}

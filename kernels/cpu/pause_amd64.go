@@ -1,0 +1,8 @@
+//go:build !purego
+
+package cpu
+
+// pause tells the processor that the thread spins.
+//
+//go:noescape
+func pause()

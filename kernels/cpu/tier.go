@@ -1,0 +1,100 @@
+package cpu
+
+import (
+	"fmt"
+	"os"
+)
+
+// tier is a set of inner loops for one kind of processor. All tiers' tiles are known on
+// every machine, for the sizer; run is nil where the machine lacks the instructions or
+// the build left them out.
+type tier struct {
+	name  string
+	lanes int // of a vector
+	tiles []tile
+	dots  []dotTile
+}
+
+// tile multiplies a block of packed rows with columns that lie anywhere.
+//
+//	c[i·ldc+j] = Σₜ a[t·mr+i] · b[off[t]+j]   for i < mr, j < nr, t < len(off)
+//
+// Where add is set the sum is added to what c holds. tileReference is the same in Go.
+type tile struct {
+	mr, nr int
+	run    func(a, b []float32, off []int, c []float32, ldc int, add bool)
+}
+
+// dotTile multiplies rows with rows.
+//
+//	sums[i·nr+j] = Σₛ Σₜ a[offA[i]+s·stepA+t] · b[offB[j]+s·stepB+t]   for t < n, s < segments
+//
+// n is a multiple of dotUnit. dotReference is the same in Go.
+type dotTile struct {
+	mr, nr int
+	run    func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32)
+}
+
+// dotUnit divides the length of every dotTile's rows.
+const dotUnit = 16
+
+var tiers = []*tier{&generic, &avx2, &avx512}
+
+var generic = tier{
+	name:  "generic",
+	lanes: 1,
+	tiles: []tile{{2, 4, tile2x4}, {1, 8, tile1x8}},
+	dots:  []dotTile{{2, 2, dot2x2}},
+}
+
+// chosen returns the tier that CLEAVE_CPU asks for, or else the best that this machine has.
+func chosen() (*tier, error) {
+	want := os.Getenv("CLEAVE_CPU")
+	var best *tier
+	for _, t := range tiers {
+		if t.tiles[0].run == nil {
+			if want == t.name {
+				return nil, fmt.Errorf("cpu: this machine or build lacks CLEAVE_CPU=%s", want)
+			}
+			continue
+		}
+		if want == t.name {
+			return t, nil
+		}
+		best = t
+	}
+	if want != "" {
+		return nil, fmt.Errorf("cpu: CLEAVE_CPU=%s is none of generic, avx2, avx512", want)
+	}
+	return best, nil
+}
+
+// tileFor returns the tile that wastes least on m rows and n columns.
+func (t *tier) tileFor(m, n int) tile {
+	var best tile
+	least := 0
+	for _, k := range t.tiles {
+		vectors := k.nr / t.lanes
+		fma, load := 3*k.mr*vectors, 2*(k.mr+vectors+1) // in sixths of a cycle: two FMAs or three loads in one
+		if cost := ceil(m, k.mr) * ceil(n, k.nr) * max(fma, load); best.mr == 0 || cost < least {
+			best, least = k, cost
+		}
+	}
+	return best
+}
+
+// dotFor returns the dotTile that wastes least on m rows and n columns.
+func (t *tier) dotFor(m, n int) dotTile {
+	var best dotTile
+	least := 0
+	for _, k := range t.dots {
+		fma, load := 3*k.mr*k.nr, 2*(k.mr+k.nr)
+		if cost := ceil(m, k.mr) * ceil(n, k.nr) * max(fma, load); best.mr == 0 || cost < least {
+			best, least = k, cost
+		}
+	}
+	return best
+}
+
+func ceil(a, b int) int    { return (a + b - 1) / b }
+func roundUp(a, b int) int { return ceil(a, b) * b }

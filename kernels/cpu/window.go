@@ -1,0 +1,163 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+
+	"cleave/kernels"
+)
+
+// pooling is the geometry of a pool from x's planes to y's.
+type pooling struct {
+	h, wd      int      // x's rows and columns
+	rows, cols []span   // of x, under each row and column of y
+	parts      [2][]int // how many rows and columns the divisor counts
+}
+
+type span struct{ lo, hi int }
+
+func newPooling(w kernels.Window, x, y *view) (*pooling, error) {
+	p := &pooling{h: x.n[2], wd: x.n[3]}
+	if x.n[0] != y.n[0] || x.n[1] != y.n[1] {
+		return nil, fmt.Errorf("pool: %v does not match %v", x.n, y.n)
+	}
+	for a := range 2 {
+		if w.Kernel[a] < 1 || w.Stride[a] < 1 || min(w.Pad[2*a], w.Pad[2*a+1]) < 0 {
+			return nil, fmt.Errorf("pool: window %v, stride %v, padding %v", w.Kernel, w.Stride, w.Pad)
+		}
+		size, before, after := x.n[2+a], w.Pad[0], w.Pad[1]
+		if a == 1 {
+			before, after = w.Pad[2], w.Pad[3]
+		}
+		for o := range y.n[2+a] {
+			first := o*w.Stride[a] - before
+			if first >= size {
+				return nil, fmt.Errorf("pool: window %d begins beyond the %d rows or columns of %v", o, size, x.n)
+			}
+			end := min(first+w.Kernel[a], size+after)
+			s := span{max(first, 0), min(first+w.Kernel[a], size)}
+			part := end - first
+			if !w.CountPad {
+				part = max(0, s.hi-s.lo)
+			}
+			p.parts[a] = append(p.parts[a], part)
+			if a == 0 {
+				p.rows = append(p.rows, s)
+			} else {
+				p.cols = append(p.cols, s)
+			}
+		}
+	}
+	return p, nil
+}
+
+func bindMaxPool(c *call) (kernels.Launch, error) {
+	x, y := &c.in[0], &c.out
+	p, err := newPooling(c.d.Window, x, y)
+	if err != nil {
+		return nil, err
+	}
+	return c.eachPlane(newPlanes(x), func(n, ch int) {
+		for oh, rs := range p.rows {
+			to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
+			for ow := range to {
+				to[ow] = float32(math.Inf(-1))
+			}
+			for h := rs.lo; h < rs.hi; h++ {
+				row := x.f[x.pos(n, ch, h, 0):][:p.wd]
+				for ow, s := range p.cols {
+					m := to[ow]
+					for w := s.lo; w < s.hi; w++ {
+						if v := row[w]; v > m || v != v {
+							m = v
+						}
+					}
+					to[ow] = m
+				}
+			}
+		}
+	}), nil
+}
+
+func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
+	x, y, dy, dx := &c.in[0], &c.in[1], &c.in[2], &c.out
+	p, err := newPooling(c.d.Window, x, y)
+	if err != nil {
+		return nil, err
+	}
+	if err := same(y.n, "max pool's gradient", *dy); err != nil {
+		return nil, err
+	}
+	if err := same(dx.n, "max pool's gradient", *x); err != nil {
+		return nil, err
+	}
+	return c.eachPlane(newPlanes(x), func(n, ch int) {
+		for h := range p.h {
+			clear(dx.f[dx.pos(n, ch, h, 0):][:p.wd])
+		}
+		for oh, rs := range p.rows {
+			top, g := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)], dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)]
+		window:
+			for ow, s := range p.cols {
+				m := top[ow]
+				for h := rs.lo; h < rs.hi; h++ {
+					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
+					for w := s.lo; w < s.hi; w++ {
+						if row[w] == m {
+							dx.f[dx.pos(n, ch, h, w)] += g[ow]
+							continue window
+						}
+					}
+				}
+			}
+		}
+	}), nil
+}
+
+func bindAvgPool(c *call) (kernels.Launch, error) {
+	x, y := &c.in[0], &c.out
+	p, err := newPooling(c.d.Window, x, y)
+	if err != nil {
+		return nil, err
+	}
+	return c.eachPlane(newPlanes(x), func(n, ch int) {
+		for oh, rs := range p.rows {
+			to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
+			for ow, s := range p.cols {
+				var sum float32
+				for h := rs.lo; h < rs.hi; h++ {
+					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
+					for w := s.lo; w < s.hi; w++ {
+						sum += row[w]
+					}
+				}
+				to[ow] = sum / float32(max(1, p.parts[0][oh]*p.parts[1][ow]))
+			}
+		}
+	}), nil
+}
+
+func bindAvgPoolGrad(c *call) (kernels.Launch, error) {
+	dy, dx := &c.in[0], &c.out
+	p, err := newPooling(c.d.Window, dx, dy)
+	if err != nil {
+		return nil, err
+	}
+	return c.eachPlane(newPlanes(dx), func(n, ch int) {
+		for h := range p.h {
+			clear(dx.f[dx.pos(n, ch, h, 0):][:p.wd])
+		}
+		for oh, rs := range p.rows {
+			g := dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)]
+			for ow, s := range p.cols {
+				v := g[ow] / float32(max(1, p.parts[0][oh]*p.parts[1][ow]))
+				for h := rs.lo; h < rs.hi; h++ {
+					row := dx.f[dx.pos(n, ch, h, 0):][:p.wd]
+					for w := s.lo; w < s.hi; w++ {
+						row[w] += v
+					}
+				}
+			}
+		}
+	}), nil
+}
