@@ -9,40 +9,48 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 var full = flag.Bool("full", false, "run the whole matrix of nets, policies, workers and threads")
 
-var bin string // folder of the built binaries
+// bin is the folder of the built binaries; built makes them when first asked.
+var (
+	bin   string
+	build sync.Once
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(build(m))
+	status := m.Run()
+	os.RemoveAll(bin)
+	os.Exit(status)
 }
 
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "cleave-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	for _, pkg := range []string{"coordinator", "worker"} {
-		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, pkg), "cleave/"+pkg).CombinedOutput()
+// built returns the path of a command, coordinator or worker.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	build.Do(func() {
+		dir, err := os.MkdirTemp("", "cleave-e2e-")
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
-			return 1
+			t.Fatal(err)
 		}
+		out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "cleave/coordinator", "cleave/worker").CombinedOutput()
+		if err != nil {
+			t.Fatalf("build the binaries: %v\n%s", err, out)
+		}
+		bin = dir
+	})
+	if bin == "" {
+		t.Fatal("the binaries could not be built")
 	}
-	return m.Run()
+	return filepath.Join(bin, name)
 }
 
 // result is what a finished command left.
@@ -62,7 +70,7 @@ func run(t *testing.T, name string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
+	cmd := exec.CommandContext(ctx, built(t, name), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()

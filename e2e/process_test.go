@@ -27,7 +27,7 @@ type running struct {
 
 func start(t *testing.T, name string, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command(filepath.Join(bin, name), args...), ended: make(chan struct{}), lines: make(chan string, 10000)}
+	r := &running{cmd: exec.Command(built(t, name), args...), ended: make(chan struct{}), lines: make(chan string, 10000)}
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

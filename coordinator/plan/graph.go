@@ -33,7 +33,7 @@ func (p Phase) String() string { return [...]string{"forward", "backward", "upda
 // Tensor is a value of a Graph.
 type Tensor struct {
 	ID    int    // index in Graph.Tensors
-	Name  string // a leaf's name ("conv1.weight", "image"), else layer.kind
+	Name  string // a leaf's name ("conv1.weight", "image"), else layer/kind
 	Shape layout.Shape
 	Axes  layout.Axes
 	Role  Role

@@ -130,12 +130,12 @@ func TestGroupsStayWhole(t *testing.T) {
 		}
 	}
 	for _, layer := range []string{"conv2", "conv4", "conv5"} {
-		if summands[layer+".conv-data-grad"] || summands[layer+".conv-filter-grad"] {
+		if summands[layer+"/conv-data-grad"] || summands[layer+"/conv-filter-grad"] {
 			t.Errorf("%s has two groups and leaves summands on two ranks", layer)
 		}
 	}
 	for _, layer := range []string{"conv3", "fc6", "fc7", "fc8"} {
-		if !summands[layer+".conv-data-grad"] {
+		if !summands[layer+"/conv-data-grad"] {
 			t.Errorf("%s reads all channels: its data gradient must be summed over the ranks", layer)
 		}
 	}

@@ -137,7 +137,7 @@ func (r *reader) read(n *G.Node) (*Tensor, error) {
 		}
 		o, layer = op.Add{}, r.layer[in[0]]
 	}
-	t := r.add(Tensor{Name: layer + "." + o.Kind(), Shape: shape, Axes: o.Axes(), Grad: r.phase != Forward})
+	t := r.add(Tensor{Name: layer + "/" + o.Kind(), Shape: shape, Axes: o.Axes(), Grad: r.phase != Forward})
 	if !ok {
 		t.Axes = in[0].Axes
 	}
