@@ -100,7 +100,7 @@ func (m *memory) step(n *Instr, update bool) error {
 		m.content[v.Buffer] = append(m.content[v.Buffer], v.Box)
 	case Send:
 		v := n.Message.View
-		if err := m.read(v); err != nil {
+		if err := m.read(v, 1); err != nil {
 			return err
 		}
 		m.sends[n.Message.Tag] = v
@@ -114,7 +114,7 @@ func (m *memory) step(n *Instr, update bool) error {
 
 func (m *memory) run(c *Call, update bool) error {
 	for _, v := range c.In {
-		if err := m.read(v); err != nil {
+		if err := m.read(v, c.Desc.Step[0]); err != nil {
 			return err
 		}
 	}
@@ -165,10 +165,10 @@ func (m *memory) alike(a, b View) bool {
 	return a.Box == b.Box && x.Box == y.Box && x.Offset == y.Offset && x.Format == y.Format && x.DType == y.DType
 }
 
-// read checks that a view holds what was written to it.
-func (m *memory) read(v View) error {
+// read checks that each step-th channel of a view holds what was written to it.
+func (m *memory) read(v View, step int) error {
 	b := &m.p.Buffers[v.Buffer]
-	if left := layout.MinusEach(v.Box, m.content[v.Buffer]); len(left) > 0 {
+	if left := layout.Missing(every(v.Box, step), m.content[v.Buffer]); len(left) > 0 {
 		return fmt.Errorf("%v of %s (buffer %d) is read before it is written, or after its memory was used again", left[0], b.Name, v.Buffer)
 	}
 	for _, u := range m.updated[v.Buffer] {
