@@ -1,12 +1,9 @@
 package op
 
 import (
-	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
-
-	"cleave/layout"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -190,13 +187,13 @@ func TestShapesInGorgonia(t *testing.T) {
 	for _, c := range cases {
 		rng := generator(21)
 		for range 20 {
-			checkNode(t, rng, c(rng))
+			checkNode(t, c(rng))
 		}
 	}
 }
 
 // dims returns the dimensions that input i of o has in a net of images.
-func dims(o Op, s layout.Shape, i int) int {
+func dims(o Op, i int) int {
 	switch o.(type) {
 	case RowMax, ExpSum, CountAbove, Loss, LossGrad:
 		return [...]int{2, 1, 1, 2, 0}[i]
@@ -218,16 +215,17 @@ func dims(o Op, s layout.Shape, i int) int {
 	return 4
 }
 
-func checkNode(t *testing.T, _ *rand.Rand, s sample) {
+func checkNode(t *testing.T, s sample) {
 	t.Helper()
 	if _, ok := s.op.(Mutator); ok {
 		return
 	}
 	n := newNet(t, 1)
 	var in []*G.Node
+	var inDims []int
 	for i, x := range s.x {
-		name := string(rune('a' + i))
-		in = append(in, n.input(name, x.Data, s.in[i][:dims(s.op, s.in[i], i)]...))
+		name, d := string(rune('a'+i)), dims(s.op, i)
+		in, inDims = append(in, n.input(name, x.Data, s.in[i][:d]...)), append(inDims, d)
 	}
 	y := n.apply("l", s.op, in...)
 	w, err := Whole(s.op, s.in)
@@ -237,12 +235,7 @@ func checkNode(t *testing.T, _ *rand.Rand, s sample) {
 	if p, err := pad(y.Shape()); err != nil || p != w.Out.Shape() {
 		t.Fatalf("%+v of %v: node of shape %v, op says %v", s.op, s.in, y.Shape(), w.Out.Shape())
 	}
-	if y.Dims() != s.op.Dims(func() (d []int) {
-		for _, n := range in {
-			d = append(d, n.Dims())
-		}
-		return d
-	}()) {
+	if y.Dims() != s.op.Dims(inDims) {
 		t.Fatalf("%+v of %v: node of %d dimensions", s.op, s.in, y.Dims())
 	}
 	want := filled(w.Out, 0)

@@ -130,6 +130,11 @@ func TestMaxPoolGradValues(t *testing.T) {
 	wantValues(t, got, []float64{0, 110, 0, 0, 0, 0})
 }
 
+func TestReLUGradValues(t *testing.T) {
+	in := layout.Shape{1, 4, 1, 1}
+	wantValues(t, compute(t, ReLUGrad{}, []layout.Shape{in, in}, []float64{-1, 0, 2, 0.5}, []float64{5, 6, 7, -8}), []float64{0, 0, 7, -8})
+}
+
 func TestAvgPoolGradValues(t *testing.T) {
 	o := AvgPoolGrad{Pool: Pool{Kernel: [2]int{1, 3}, Stride: [2]int{1, 2}, Pad: [4]int{0, 0, 1, 1}, CountPad: true}}
 	got := compute(t, o, []layout.Shape{{1, 1, 1, 5}, {1, 1, 1, 3}}, make([]float64, 5), []float64{3, 6, 9})
