@@ -1,0 +1,28 @@
+// Worker computes one part of a net for a coordinator; see worker --help.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"cleave/kernels"
+	"cleave/kernels/cpu"
+	"cleave/worker/command"
+)
+
+func main() {
+	devices := command.Devices{
+		"cpu": command.Single(func(threads int) (kernels.Backend, error) {
+			if err := cpu.Check(); err != nil {
+				return nil, err
+			}
+			return cpu.New(threads), nil
+		}),
+	}
+	err := command.New(devices).Execute()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", strings.Join(strings.Fields(err.Error()), " "))
+	}
+	os.Exit(command.Status(err))
+}
