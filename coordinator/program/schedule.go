@@ -1,13 +1,15 @@
 package program
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
-// How far the schedule looks ahead, in exchanges. Within the window whatever is ready may
-// run before a wait; a larger window hides more of a transfer and keeps more buffers
-// alive.
+// How far the schedule looks ahead. Within the window whatever is ready may run before a
+// wait; a larger window hides more of a transfer and keeps more buffers alive.
 const (
-	window = 2 // for kernels, sends and waits
-	credit = 1 // for posts: the receiver's credit is there before the data
+	window = 2 // exchanges that the rank takes part in, for kernels, sends and waits
+	credit = 1 // exchanges that the rank receives in, for posts: they are out before the data
 )
 
 // rank of an instruction among those that are ready; equal ones keep their order.
@@ -26,14 +28,16 @@ const (
 // exchanges it takes posts and sends first, then what leads to a send, then the rest, and
 // a wait only when nothing else is left.
 //
-// No circle of waits can arise. Waits run in their first order; when a rank gets to a wait
-// of exchange k, all that is left depends on this or a later wait, so all its posts and
-// sends of exchanges up to k are out. So the rank whose wait belongs to the earliest
-// exchange is never held up.
+// No circle of waits can arise. The first instruction, in the order as lowered, that has
+// not run is always ready; so a wait runs only when all before it has run, with all posts
+// and sends of its exchange and of those before. So the rank whose wait belongs to the
+// earliest exchange of the one global order is never held up.
 func schedule(s *Section) {
 	code := s.Instrs
-	if len(code) == 0 || code[0].exchange == code[len(code)-1].exchange && !hasMessages(code) {
-		return
+	epoch := epochs(code, Post, Send)
+	credits := epochs(code, Post)
+	if len(code) == 0 || epoch[len(code)-1] == 0 {
+		return // nothing to hide
 	}
 	g := dependences(code)
 	class := classes(code, g)
@@ -42,14 +46,14 @@ func schedule(s *Section) {
 	first := 0        // the first instruction that has not run
 	done := make([]bool, len(code))
 	blockers := g.blockers
-	limit := func(i int) int32 {
+	beyond := func(i int) bool {
 		if code[i].Kind == Post {
-			return code[first].exchange + credit
+			return credits[i] > credits[first]+credit
 		}
-		return code[first].exchange + window
+		return epoch[i] > epoch[first]+window
 	}
 	push := func(i int) {
-		if code[i].exchange > limit(i) {
+		if beyond(i) {
 			heap.Push(&later, i)
 		} else {
 			heap.Push(&ready[class[i]], i)
@@ -74,11 +78,11 @@ func schedule(s *Section) {
 				push(int(k))
 			}
 		}
-		before := code[min(first, len(code)-1)].exchange
+		before := epoch[min(first, len(code)-1)]
 		for first < len(code) && done[first] {
 			first++
 		}
-		if first < len(code) && code[first].exchange != before {
+		if first < len(code) && epoch[first] != before {
 			held := later
 			later = nil
 			for _, k := range held {
@@ -89,13 +93,19 @@ func schedule(s *Section) {
 	s.Instrs = out
 }
 
-func hasMessages(code []Instr) bool {
+// epochs counts, up to each instruction, the exchanges in which the rank has instructions
+// of the kinds.
+func epochs(code []Instr, kinds ...Kind) []int {
+	out := make([]int, len(code))
+	n, last := 0, int32(-1)
 	for i := range code {
-		if code[i].Kind != Run {
-			return true
+		if slices.Contains(kinds, code[i].Kind) && code[i].exchange != last {
+			n++
+			last = code[i].exchange
 		}
+		out[i] = n
 	}
-	return false
+	return out
 }
 
 // classes says how urgent every instruction is.
