@@ -26,8 +26,8 @@ import (
 //	data      a piece of at most 1 MiB of a message, in order; an empty message is one empty
 //	          piece. It is sent only after the credit of the same tag and number.
 //	credit    records of 12 bytes, tag uint32 and number uint64: these messages are posted
-//	bye       nothing more will be sent but a byeSeen. Empty, or the rank (uint32) whose loss made the sender
-//	          leave, and the reason
+//	bye       nothing more will be sent but a byeSeen. Empty, or the rank (uint32) whose
+//	          loss made the sender leave, and the reason
 //	byeSeen   everything before the bye has arrived
 //
 // All fields that a type does not use are zero.

@@ -223,9 +223,9 @@ func (t *GRPC) Wait(ctx context.Context, tag Tag) error { return t.wait(ctx, tag
 // Sent returns when gRPC has let go of all of the message's bytes.
 func (t *GRPC) Sent(ctx context.Context, tag Tag) error { return t.wait(ctx, tag, true) }
 
-// Close says goodbye, waits (for 3 s at most; for 250 ms if messages are outstanding or the transport is broken) until
-// the peers have read everything, and frees all. Peers that need nothing more of this rank
-// do not mind.
+// Close says goodbye, waits until the peers have read everything (for 3 s at most; for
+// 250 ms if messages are outstanding or the transport is broken), and frees all. Peers that
+// need nothing more of this rank do not mind.
 func (t *GRPC) Close() error {
 	t.closing.Do(t.close)
 	return nil
