@@ -69,10 +69,19 @@ func (c *call) flatten(features, x *view, out bool) (kernels.Launch, error) {
 			k := min(run-e%run, count-i)
 			ch, row, col := e/(x.n[2]*x.n[3]), e/x.n[3]%x.n[2], e%x.n[3]
 			at, to := x.pos(n, ch, row, col), features.pos(n, i, 0, 0)
-			if out {
+			switch step := features.st[1]; {
+			case step == 1 && out:
 				copy(f[to:][:k], y[at:][:k])
-			} else {
+			case step == 1:
 				copy(y[at:][:k], f[to:][:k])
+			case out:
+				for j, v := range y[at:][:k] {
+					f[to+j*step] = v
+				}
+			default:
+				for j := range k {
+					y[at+j] = f[to+j*step]
+				}
 			}
 			i += k
 		}

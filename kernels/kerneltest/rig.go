@@ -1,0 +1,258 @@
+package kerneltest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"cleave/kernels"
+	"cleave/layout"
+)
+
+const guard = 192 // bytes between buffers at least
+
+// placement says where a case's operands lie.
+type placement struct {
+	name  string
+	inset bool // boxes of larger buffers, at odd places
+	share int  // the input whose region is the output's; -1: none
+}
+
+func placements(c kase) []placement {
+	ps := []placement{{"whole", false, -1}, {"inset", true, -1}}
+	for _, i := range c.desc.Code.InPlace() {
+		if c.in[i].shape == c.out.shape {
+			ps = append(ps, placement{fmt.Sprintf("inplace%d", i), false, i}, placement{fmt.Sprintf("inplace%d-inset", i), true, i})
+		}
+	}
+	return ps
+}
+
+// placed is an operand in the arena.
+type placed struct {
+	op   kernels.Operand
+	step int   // along the channels
+	at   []int // byte offset of each element of the box, in row-major order
+}
+
+// rig is one case in one placement on one backend.
+type rig struct {
+	name      string
+	b         kernels.Backend
+	c         kase
+	out       placed
+	in        []placed
+	workspace kernels.Region
+	size      int64
+	values    [][]float64 // of each input's elements
+	before    []byte      // the arena
+	after     []byte
+	bound     kernels.Launch
+}
+
+func newRig(t *testing.T, b kernels.Backend, c kase, p placement) *rig {
+	t.Helper()
+	r := &rig{name: c.name + "/" + p.name, b: b, c: c}
+	at := int64(guard)
+	put := func(o operand) placed {
+		var q placed
+		q, at = place(t, b, o, p.inset, at)
+		return q
+	}
+	r.out = put(c.out)
+	for i, o := range c.in {
+		if i == p.share {
+			r.in = append(r.in, r.out)
+		} else {
+			r.in = append(r.in, put(o))
+		}
+	}
+	shapes := make([]layout.Shape, len(c.in))
+	for i := range c.in {
+		shapes[i] = r.in[i].op.Box.Shape()
+	}
+	r.workspace = kernels.Region{Offset: at, Bytes: b.Workspace(c.desc, r.out.op.Box.Shape(), shapes)}
+	r.size = roundUp(at+r.workspace.Bytes+guard, 64)
+	return r
+}
+
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
+
+// place puts an operand at an offset of the arena and returns where the next one may lie.
+func place(t *testing.T, b kernels.Backend, o operand, inset bool, at int64) (placed, int64) {
+	t.Helper()
+	step := max(1, o.step)
+	whole := o.shape
+	whole[1] = (whole[1]-1)*step + 1
+	box := whole.Box()
+	if inset {
+		before, after := [4]int{1, 2, 1, 3}, [4]int{1, 1, 2, 1}
+		for a := range box {
+			box[a] = box[a].Add(before[a])
+			whole[a] += before[a] + after[a]
+		}
+	}
+	f := b.Format(o.use, o.dtype, whole)
+	if o.nhwc {
+		f = kernels.NHWC
+	}
+	p := placed{step: step, op: kernels.Operand{
+		Region: kernels.Region{Offset: at, Bytes: b.Bytes(f, o.dtype, whole)},
+		DType:  o.dtype, Format: f, Shape: whole, Box: box,
+	}}
+	for n := range o.shape[0] {
+		for c := range o.shape[1] {
+			for h := range o.shape[2] {
+				for w := range o.shape[3] {
+					e := element(t, f, whole, n+box[0].Lo, c*step+box[1].Lo, h+box[2].Lo, w+box[3].Lo)
+					p.at = append(p.at, int(at)+e*int(o.dtype.Size()))
+				}
+			}
+		}
+	}
+	return p, roundUp(at+p.op.Region.Bytes+guard, 64)
+}
+
+// element returns the index of an element of a buffer.
+func element(t *testing.T, f kernels.Format, s layout.Shape, n, c, h, w int) int {
+	switch f {
+	case kernels.NCHW:
+		return ((n*s[1]+c)*s[2]+h)*s[3] + w
+	case kernels.NHWC:
+		return ((n*s[2]+h)*s[3]+w)*s[1] + c
+	}
+	t.Fatalf("the suite does not know format %d", f)
+	return 0
+}
+
+func (p *placed) get(mem []byte, i int) float64 {
+	switch m := mem[p.at[i]:]; p.op.DType {
+	case kernels.U8:
+		return float64(m[0])
+	case kernels.I32:
+		return float64(int32(binary.LittleEndian.Uint32(m)))
+	default:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(m)))
+	}
+}
+
+func (p *placed) set(mem []byte, i int, v float64) {
+	switch m := mem[p.at[i]:]; p.op.DType {
+	case kernels.U8:
+		m[0] = byte(v)
+	case kernels.I32:
+		binary.LittleEndian.PutUint32(m, uint32(int32(v)))
+	default:
+		binary.LittleEndian.PutUint32(m, math.Float32bits(float32(v)))
+	}
+}
+
+// prepare fills the arena's picture: every word a NaN that tells its place, then the
+// inputs' elements.
+func (r *rig) prepare() {
+	if r.before != nil {
+		return
+	}
+	r.before = make([]byte, r.size)
+	for i := range r.size / 4 {
+		binary.LittleEndian.PutUint32(r.before[4*i:], 0x7fc00000|uint32(i)&0x3fffff)
+	}
+	g := &generator{state: uint64(len(r.name))*977 + uint64(r.c.desc.Code)}
+	for i, o := range r.c.in {
+		vs := make([]float64, o.shape.Volume())
+		for e := range vs {
+			vs[e] = float64(float32(o.fill(g, e)))
+			r.in[i].set(r.before, e, vs[e])
+		}
+		r.values = append(r.values, vs)
+		g.last = vs
+	}
+}
+
+// launch runs the case on a fresh arena.
+func (r *rig) launch(t *testing.T) {
+	t.Helper()
+	r.prepare()
+	all := kernels.Region{Bytes: r.size}
+	im, err := r.b.Import(all)
+	if err != nil {
+		t.Fatalf("import: %v", err)
+	}
+	copy(im.Bytes(), r.before)
+	if err := im.Finish(); err != nil {
+		t.Fatalf("import: %v", err)
+	}
+	if r.bound == nil {
+		in := make([]kernels.Operand, len(r.in))
+		for i := range in {
+			in[i] = r.in[i].op
+		}
+		if r.bound, err = r.b.Bind(r.c.desc, r.out.op, in, r.workspace); err != nil {
+			t.Fatalf("bind: %v", err)
+		}
+	}
+	if err := r.bound(); err != nil {
+		t.Fatalf("launch: %v", err)
+	}
+	if err := r.b.Sync(); err != nil {
+		t.Fatalf("sync: %v", err)
+	}
+	ex, err := r.b.Export(all)
+	if err != nil {
+		t.Fatalf("export: %v", err)
+	}
+	if err := ex.Start(); err != nil {
+		t.Fatalf("export: %v", err)
+	}
+	got, err := ex.Bytes()
+	if err != nil {
+		t.Fatalf("export: %v", err)
+	}
+	r.after = slices.Clone(got)
+}
+
+// written lists the operands that the kernel writes.
+func (r *rig) written() []*placed {
+	ps := []*placed{&r.out}
+	for _, i := range r.c.mutates {
+		ps = append(ps, &r.in[i])
+	}
+	return ps
+}
+
+// collect returns the bytes of all that was written.
+func (r *rig) collect(t *testing.T) []byte {
+	t.Helper()
+	var all []byte
+	for _, p := range r.written() {
+		for _, at := range p.at {
+			all = append(all, r.after[at:at+int(p.op.DType.Size())]...)
+		}
+	}
+	return all
+}
+
+// checkUntouched fails where a byte changed that is not the kernel's to write.
+func (r *rig) checkUntouched(t *testing.T) {
+	t.Helper()
+	got := slices.Clone(r.after) // with what is the kernel's to write put back
+	for _, p := range r.written() {
+		size := int(p.op.DType.Size())
+		for _, at := range p.at {
+			copy(got[at:at+size], r.before[at:])
+		}
+	}
+	copy(got[r.workspace.Offset:][:r.workspace.Bytes], r.before[r.workspace.Offset:])
+	if bytes.Equal(got, r.before) {
+		return
+	}
+	for i, b := range r.before {
+		if b != got[i] {
+			t.Errorf("byte %d was overwritten (output %+v, workspace %+v)", i, r.out.op, r.workspace)
+			return
+		}
+	}
+}
