@@ -135,7 +135,7 @@ func TestRandomPlans(t *testing.T) {
 				if want.outputs == nil {
 					want = runOracle(t, f.train, f.eval, start)
 				}
-				compare(t, got, want, 2e-4)
+				compare(t, got, want, 2e-5)
 			})
 		}
 	}

@@ -192,7 +192,7 @@ func TestSplitEqualsWhole(t *testing.T) {
 							if want.outputs == nil {
 								want = runOracle(t, f.train, f.eval, start)
 							}
-							compare(t, got, want, 2e-4)
+							compare(t, got, want, 2e-5)
 						}
 					})
 				}

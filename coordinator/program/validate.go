@@ -2,6 +2,8 @@ package program
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"cleave/kernels"
 )
@@ -183,7 +185,8 @@ func (b *Bundle) pairs() error {
 			}
 		}
 	}
-	for tag, x := range all {
+	for _, tag := range slices.Sorted(maps.Keys(all)) {
+		x := all[tag]
 		fault := func(h half, reason string) error {
 			return &Fault{h.rank, "", -1, fmt.Sprintf("message %d: %s", tag, reason)}
 		}
