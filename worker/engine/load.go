@@ -158,7 +158,19 @@ func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction
 		return fmt.Errorf("workspace at %d is not aligned", r.WorkspaceOffset)
 	}
 	c.workspace = kernels.Region{Offset: int64(r.WorkspaceOffset), Bytes: int64(r.WorkspaceBytes)}
+	if overlap(c.workspace, c.out.Region) {
+		return fmt.Errorf("the workspace lies over the output")
+	}
+	for i := range c.in {
+		if overlap(c.workspace, c.in[i].Region) {
+			return fmt.Errorf("the workspace lies over input %d", i)
+		}
+	}
 	return nil
+}
+
+func overlap(a, b kernels.Region) bool {
+	return a.Bytes > 0 && b.Bytes > 0 && a.Offset < b.Offset+b.Bytes && b.Offset < a.Offset+a.Bytes
 }
 
 // bind prepares one checked instruction.

@@ -59,6 +59,8 @@ func TestLoadRefusesBrokenPrograms(t *testing.T) {
 		"kernel not bound":    {func(p *programpb.Program) { runOf(p, 1).Kernel.Code = "lrn" }, "instruction 1 (lrn mine 3x1x1x1 from own 3x1x1x1, given 3x1x1x1): toy: no kernel lrn"},
 		"workspace small":     {func(p *programpb.Program) { runOf(p, 1).WorkspaceBytes = 3 }, "a workspace of 3 bytes, it takes 4"},
 		"workspace outside":   {func(p *programpb.Program) { runOf(p, 1).WorkspaceOffset = math.MaxUint64 - 3 }, "outside the arena"},
+		"workspace on output": {func(p *programpb.Program) { runOf(p, 1).WorkspaceOffset = p.Buffers[2].Offset + 8 }, "the workspace lies over the output"},
+		"workspace on input":  {func(p *programpb.Program) { runOf(p, 1).WorkspaceOffset = p.Buffers[1].Offset }, "the workspace lies over input 1"},
 		"workspace alignment": {func(p *programpb.Program) { runOf(p, 1).WorkspaceOffset = 6 }, "not aligned"},
 		"operand buffer":      {func(p *programpb.Program) { runOf(p, 1).In[1].Buffer = 99 }, "input 1: there is no buffer 99"},
 		"operand outside":     {func(p *programpb.Program) { runOf(p, 1).In[1].Box = box(4, 1, 1, 1) }, `operand [0:4 0:1 0:1 0:1] is outside buffer "given", which holds [0:3 0:1 0:1 0:1]`},

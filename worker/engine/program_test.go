@@ -6,10 +6,13 @@ import (
 )
 
 // writer writes a Program by hand.
-type writer struct{ p *programpb.Program }
+type writer struct {
+	p       *programpb.Program
+	scratch uint64
+}
 
 func newWriter(rank, ranks int) *writer {
-	return &writer{&programpb.Program{Rank: uint32(rank), Ranks: uint32(ranks), Model: "test"}}
+	return &writer{p: &programpb.Program{Rank: uint32(rank), Ranks: uint32(ranks), Model: "test"}}
 }
 
 // buffer adds a buffer of n×c×h×w elements behind the others.
@@ -47,10 +50,19 @@ func (w *writer) call(k *programpb.Kernel, out uint32, in ...uint32) *programpb.
 	for _, b := range in {
 		r.In = append(r.In, w.whole(b))
 	}
-	if k.Code == kernels.Sum.String() {
-		r.WorkspaceBytes = 4 // the toy wants it
+	if k.Code == kernels.Sum.String() { // the toy wants it
+		r.WorkspaceOffset, r.WorkspaceBytes = w.workspace(), 4
 	}
 	return &programpb.Instruction{Kind: &programpb.Instruction_Run{Run: r}}
+}
+
+// workspace returns the place of 4 bytes that belong to no buffer.
+func (w *writer) workspace() uint64 {
+	if w.scratch == 0 {
+		w.scratch = w.p.ArenaBytes
+		w.p.ArenaBytes += 64
+	}
+	return w.scratch
 }
 
 func (w *writer) whole(b uint32) *programpb.View {
