@@ -113,7 +113,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer s.close()
-	c.Log.Info("registered", "coordinator", c.Coordinator, "name", c.Name, "address", address, "workers", workers)
+	c.Log.Info("registered", "coordinator", c.Coordinator, "address", address, "workers", workers)
 
 	r := &rank{config: &c, session: s, backend: backend, listener: listener}
 	defer r.close()
