@@ -22,8 +22,10 @@ type tier struct {
 // Where add is set the sum is added to what c holds. tileReference is the same in Go.
 type tile struct {
 	mr, nr int
-	run    func(a, b []float32, off []int, c []float32, ldc int, add bool)
+	run    tileFunc
 }
+
+type tileFunc = func(a, b []float32, off []int, c []float32, ldc int, add bool)
 
 // dotTile multiplies rows with rows.
 //
@@ -32,8 +34,10 @@ type tile struct {
 // n is a multiple of dotUnit. dotReference is the same in Go.
 type dotTile struct {
 	mr, nr int
-	run    func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32)
+	run    dotFunc
 }
+
+type dotFunc = func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32)
 
 // dotUnit divides the length of every dotTile's rows.
 const dotUnit = 16
