@@ -31,8 +31,7 @@ type Spec struct {
 
 	HiddenBias float64     // the hidden biases' initial value
 	Dropout    float64     // probability, on the hidden layers
-	Start      model.Start // of all weights but the last layer's
-	LastStart  model.Start // of the last layer's weights
+	Start      model.Start // of all weights
 
 	ImageSize, Channels, Classes int // what the net was designed for; New takes others too
 }
@@ -90,7 +89,7 @@ func New(s Spec, cfg model.Config) (*model.Net, error) {
 		}
 	}
 	last := fmt.Sprintf("fc%d", len(s.Convs)+len(s.Hidden)+1)
-	x = b.Linear(last, x, cfg.Classes, s.LastStart)
+	x = b.Linear(last, x, cfg.Classes, s.Start)
 	x = b.Bias(last, x, 0)
 	return b.Finish(x)
 }

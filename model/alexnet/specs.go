@@ -24,7 +24,6 @@ func Paper() Spec {
 		HiddenBias: 1,
 		Dropout:    0.5,
 		Start:      model.Normal(0.01),
-		LastStart:  model.Normal(0.01),
 		ImageSize:  224, Channels: 3, Classes: 1000,
 	}
 }
@@ -73,20 +72,19 @@ func Mini() Spec {
 			{Out: 32, Kernel: 3, Stride: 1, Pad: 1, Grouped: true, Pool: true},
 		},
 		PoolPad:   1,
-		Hidden:    []int{64},
+		Hidden:    []int{128},
 		Groups:    2,
 		Dropout:   0.5,
-		ImageSize: 32, Channels: 3, Classes: 8,
+		ImageSize: 32, Channels: 3, Classes: 10,
 	}.he()
 }
 
-// he gives s the initialisation of He et al. 2015 and zero biases. The last layer, which
-// no ReLU follows, starts small, so that the first loss is close to that of a guess.
+// he gives s the initialisation of He et al. 2015 and zero biases.
 func (s Spec) he() Spec {
 	for i := range s.Convs {
 		s.Convs[i].Bias = 0
 	}
 	s.HiddenBias = 0
-	s.Start, s.LastStart = model.He, model.Normal(0.01)
+	s.Start = model.He
 	return s
 }

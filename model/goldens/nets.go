@@ -25,11 +25,10 @@ func alexNet() alexnet.Spec {
 			{Out: 16, Kernel: 3, Stride: 1, Pad: 1, Grouped: true},
 			{Out: 8, Kernel: 3, Stride: 1, Pad: 1, Grouped: true, Pool: true},
 		},
-		PoolPad:   1,
-		Hidden:    []int{24},
-		Groups:    2,
-		Start:     model.He,
-		LastStart: model.He,
+		PoolPad: 1,
+		Hidden:  []int{24},
+		Groups:  2,
+		Start:   model.He,
 	}
 }
 
