@@ -14,6 +14,13 @@ type piece struct {
 	buffer  BufferID
 	boxes   []layout.Box // disjoint; what of the buffer is filled
 	pending bool         // arrives in the exchange that is being put together
+	spent   bool         // a larger piece takes its place after that exchange
+}
+
+// need is what an op reads of a tensor on one rank.
+type need struct {
+	inst int
+	box  layout.Box // the hull
 }
 
 // lowerer walks planned graphs and writes every rank's instructions.
@@ -35,6 +42,7 @@ type lowerer struct {
 	// of the plan that is being walked
 	plan *plan.Plan
 	have [][][]piece // by tensor and rank
+	need [][][]need  // by tensor and rank, in the order of the ops
 }
 
 // training lowers the accumulate and the update section.

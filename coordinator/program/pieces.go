@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"slices"
 
 	"cleave/coordinator/plan"
 	"cleave/kernels"
@@ -70,8 +71,35 @@ func (lw *lowerer) ensure(x *exchange, t *plan.Tensor, r int, boxes []layout.Box
 		x.transfers = append(x.transfers, transfer{tensor: t, from: from, to: r, src: src, dst: dst, box: box})
 		left = append(l.Minus(box), left[1:]...)
 	}
+	lw.spend(x.at, t, r, need)
 	lw.have[t.ID][r] = append(lw.have[t.ID][r], piece{buffer: dst, boxes: need, pending: true})
 	return dst, nil
+}
+
+// spend marks the pieces that a new, larger one replaces from the op at on: where that
+// takes less memory over time than to keep both. A part that was gathered for a filter
+// gradient lives until then; what was gathered into it need not live beside it.
+func (lw *lowerer) spend(at *plan.Inst, t *plan.Tensor, r int, boxes []layout.Box) {
+	have := lw.have[t.ID][r]
+	for i := range have {
+		p := &have[i]
+		if p.pending || lw.at(r, p.buffer).Kept || len(layout.Missing(p.boxes, boxes)) > 0 {
+			continue
+		}
+		small, large := at.ID, at.ID // the last op that reads what the piece has, and only the new one has
+		for _, n := range lw.need[t.ID][r] {
+			switch {
+			case n.inst < at.ID:
+			case len(layout.MinusEach(n.box, p.boxes)) == 0:
+				small = max(small, n.inst)
+			case len(layout.MinusEach(n.box, boxes)) == 0:
+				large = max(large, n.inst)
+			}
+		}
+		saved := (small - at.ID) * lw.at(r, p.buffer).Box.Volume()
+		added := max(0, small-large) * layout.Hull(boxes).Volume()
+		p.spent = saved > added
+	}
 }
 
 // source picks the rank, other than r, that has most of box, then the one that has sent
@@ -98,13 +126,15 @@ func (lw *lowerer) source(t *plan.Tensor, r int, box layout.Box) (from int, src 
 	return from, src, part
 }
 
-// settle makes the pieces that arrived with x usable as sources.
+// settle makes the pieces that arrived in an exchange usable as sources, and forgets those
+// that they replace.
 func (lw *lowerer) settle(ts []*plan.Tensor) {
 	for _, t := range ts {
-		for _, ps := range lw.have[t.ID] {
+		for r, ps := range lw.have[t.ID] {
 			for i := range ps {
 				ps[i].pending = false
 			}
+			lw.have[t.ID][r] = slices.DeleteFunc(ps, func(p piece) bool { return p.spent })
 		}
 	}
 }

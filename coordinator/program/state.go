@@ -74,10 +74,12 @@ func (lw *lowerer) start(p *plan.Plan, section func(plan.Phase) string) error {
 		sections []string
 	}
 	inputs := map[*plan.Tensor][]fed{}
+	lw.need = make([][][]need, len(g.Tensors))
 	for _, n := range g.Insts {
 		shapes := n.Shapes()
 		for i, t := range n.In {
 			if !isFed(t) {
+				lw.foresee(n, shapes, i)
 				continue
 			}
 			if inputs[t] == nil {
@@ -112,6 +114,19 @@ func (lw *lowerer) start(p *plan.Plan, section func(plan.Phase) string) error {
 		}
 	}
 	return nil
+}
+
+// foresee notes what every rank's work of n will need of input i.
+func (lw *lowerer) foresee(n *plan.Inst, shapes []layout.Shape, i int) {
+	t := n.In[i]
+	if lw.need[t.ID] == nil {
+		lw.need[t.ID] = make([][]need, lw.ranks)
+	}
+	for r, w := range lw.plan.Works[n.ID] {
+		if box := layout.Hull(n.Op.Need(shapes, w, i)); !box.Empty() {
+			lw.need[t.ID][r] = append(lw.need[t.ID][r], need{n.ID, box})
+		}
+	}
 }
 
 // isFed reports whether the worker fills t before a section runs.
