@@ -120,7 +120,7 @@ func parseImages(r io.Reader) (h, w int, pixels []byte, err error) {
 	}
 	h, w = extents[1], extents[2]
 	if h < 1 || w < 1 || h > idxSide || w > idxSide {
-		return 0, 0, nil, fmt.Errorf("images of %dx%d, want at most %dx%d", h, w, idxSide, idxSide)
+		return 0, 0, nil, fmt.Errorf("images of %dx%d, want 1x1 to %dx%d", h, w, idxSide, idxSide)
 	}
 	pixels, err = body(r, int64(extents[0])*int64(h*w))
 	return h, w, pixels, err
@@ -153,7 +153,7 @@ func header(r io.Reader, magic uint32, dims int) ([]int, error) {
 		}
 	}
 	if err != nil {
-		return nil, cutShort(err, n, "a header of", len(b))
+		return nil, cutShort(err, n, "of a header of", len(b))
 	}
 	extents := make([]int, dims)
 	for i := range extents {
@@ -164,7 +164,7 @@ func header(r io.Reader, magic uint32, dims int) ([]int, error) {
 		extents[i] = int(v)
 	}
 	if extents[0] == 0 {
-		return nil, errors.New("it holds nothing")
+		return nil, errors.New("it holds no images")
 	}
 	return extents, nil
 }
@@ -177,7 +177,7 @@ func body(r io.Reader, n int64) ([]byte, error) {
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, err
 	case err != nil || int64(len(b)) < n:
-		return nil, cutShort(err, len(b), "a header that announces", n)
+		return nil, cutShort(err, len(b), "after a header that announces", n)
 	case int64(len(b)) > n:
 		return nil, fmt.Errorf("more than the %d bytes that its header announces", n)
 	}
@@ -189,7 +189,7 @@ func cutShort(err error, got int, what string, want any) error {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err // gzip's, which says more
 	}
-	return fmt.Errorf("cut short: %d bytes after %s %v bytes", got, what, want)
+	return fmt.Errorf("cut short: %d bytes %s %v bytes", got, what, want)
 }
 
 func (s gray) Len() int             { return len(s.labels) }
