@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"cleave/layout"
@@ -21,7 +20,7 @@ type Options struct {
 // Loader reads one rank's part of the batches of a Source. Each call that returns a batch
 // starts a goroutine on the following one, so at most two training and two test batches
 // are in memory, and after the first steps nothing is allocated but the order of a new
-// epoch. A Loader is used by one goroutine at a time.
+// epoch. A Loader is used by one goroutine at a time, Close included.
 type Loader struct {
 	source      *Source
 	options     Options
@@ -154,5 +153,3 @@ func (l *Loader) fillTest(p place, b *batch) {
 		}
 	}
 }
-
-var errClosed = errors.New("the loader is closed")

@@ -2,9 +2,12 @@ package data
 
 import (
 	"context"
+	"errors"
 
 	"cleave/layout"
 )
+
+var errClosed = errors.New("the loader is closed")
 
 // place names a batch.
 type place struct{ epoch, batch uint64 }
@@ -31,8 +34,8 @@ type reader struct {
 	// At most one request and one answer are under way, and each waits in its channel, so
 	// neither side ever blocks on a send.
 	ask  chan request
-	done chan struct{} // closed by the goroutine as it ends
 	full chan struct{}
+	done chan struct{} // closed by the goroutine as it ends
 }
 
 type request struct {
