@@ -73,8 +73,8 @@ func TestPatternsGolden(t *testing.T) {
 // may come near what a net reaches (above 90 %), or the images would prove nothing. That
 // it beats chance shows that labels and images belong together.
 func TestPatternsNeedMoreThanALine(t *testing.T) {
-	src := open(t, "patterns:n=1500", 1)
-	const classes, epochs, rate = 10, 5, 0.0005
+	src := open(t, "patterns:n=700", 1)
+	const classes, epochs, rate = 10, 3, 0.0005
 	c, h, w := src.Train.Shape()
 	size := c * h * w
 	read := func(set Set, i int, x []float64) {
