@@ -55,7 +55,7 @@ func Build(train, eval *plan.Plan, o Options) (*Bundle, error) {
 		}
 		if !o.NoSchedule {
 			for i := range p.Sections {
-				schedule(&p.Sections[i])
+				schedule(&p.Sections[i], p.sizer, o.Link)
 			}
 		}
 		compact(p)

@@ -95,18 +95,34 @@ func simulate(b *Bundle, section string, timed bool) (clock []float64, ran []int
 		}
 		return true
 	}
-	for moved := true; moved; {
-		moved = false
-		for r, p := range b.Programs {
-			s := p.Section(section)
-			if s == nil {
-				continue
-			}
-			for ran[r] < len(s.Instrs) && step(r, p, &s.Instrs[ran[r]]) {
-				ran[r]++
-				moved = true
+	// The rank that is furthest behind goes first, so lines are given in the order of time.
+	stuck := make([]bool, ranks) // at a message that has not started
+	for {
+		r := -1
+		for k, p := range b.Programs {
+			if s := p.Section(section); s != nil && ran[k] < len(s.Instrs) && !stuck[k] && (r < 0 || clock[k] < clock[r]) {
+				r = k
 			}
 		}
+		if r < 0 {
+			return clock, ran
+		}
+		p := b.Programs[r]
+		code := p.Section(section).Instrs
+		for ran[r] < len(code) && code[ran[r]].Kind == Run && !timed {
+			ran[r]++
+		}
+		if ran[r] == len(code) {
+			continue
+		}
+		n := &code[ran[r]]
+		if !step(r, p, n) {
+			stuck[r] = true
+			continue
+		}
+		if n.Kind == Post || n.Kind == Send {
+			stuck[n.Message.Peer] = false
+		}
+		ran[r]++
 	}
-	return clock, ran
 }

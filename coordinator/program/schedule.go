@@ -3,6 +3,8 @@ package program
 import (
 	"container/heap"
 	"slices"
+
+	"cleave/kernels"
 )
 
 // How far the schedule looks ahead. Within the window whatever is ready may run before a
@@ -26,71 +28,93 @@ const (
 // schedule puts the instructions of a section in an order that keeps every dependence,
 // starts transfers early and waits late: of what is ready within a window of a few
 // exchanges it takes posts and sends first, then what leads to a send, then the rest, and
-// a wait only when nothing else is left.
+// a wait when nothing else is left or when, by the sizer's and the link's account, it would
+// no longer hold anything up.
 //
 // No circle of waits can arise. The first instruction, in the order as lowered, that has
 // not run is always ready; so a wait runs only when all before it has run, with all posts
 // and sends of its exchange and of those before. So the rank whose wait belongs to the
 // earliest exchange of the one global order is never held up.
-func schedule(s *Section) {
-	code := s.Instrs
-	epoch := epochs(code, Post, Send)
-	credits := epochs(code, Post)
-	if len(code) == 0 || epoch[len(code)-1] == 0 {
+func schedule(s *Section, sizer kernels.Sizer, link Link) {
+	epoch := epochs(s.Instrs, Post, Send)
+	if len(epoch) == 0 || epoch[len(epoch)-1] == 0 {
 		return // nothing to hide
 	}
-	g := dependences(code)
-	class := classes(code, g)
-	var ready [urgencies]indices
-	var later indices // ready, but beyond the window
-	first := 0        // the first instruction that has not run
-	done := make([]bool, len(code))
-	blockers := g.blockers
-	beyond := func(i int) bool {
-		if code[i].Kind == Post {
-			return credits[i] > credits[first]+credit
-		}
-		return epoch[i] > epoch[first]+window
+	l := &scheduler{
+		graph:   dependences(s.Instrs),
+		clocks:  newClocks(s.Instrs, epoch, sizer, link),
+		credits: epochs(s.Instrs, Post),
 	}
-	push := func(i int) {
-		if beyond(i) {
-			heap.Push(&later, i)
-		} else {
-			heap.Push(&ready[class[i]], i)
+	l.class = l.classes()
+	for i, n := range l.blockers {
+		if n == 0 {
+			l.push(i)
 		}
 	}
-	for i := range code {
-		if blockers[i] == 0 {
-			push(i)
-		}
-	}
-	out := make([]Instr, 0, len(code))
-	for len(out) < len(code) {
-		u := starts
-		for u < waits && len(ready[u]) == 0 {
-			u++
-		}
-		i := heap.Pop(&ready[u]).(int)
-		out = append(out, code[i])
+	done := make([]bool, len(l.code))
+	out := make([]Instr, 0, len(l.code))
+	for len(out) < len(l.code) {
+		i := l.pop()
+		out = append(out, l.code[i])
 		done[i] = true
-		for _, k := range g.after[i] {
-			if blockers[k]--; blockers[k] == 0 {
-				push(int(k))
+		l.ran(i)
+		for _, k := range l.after[i] {
+			if l.blockers[k]--; l.blockers[k] == 0 {
+				l.push(int(k))
 			}
 		}
-		before := epoch[min(first, len(code)-1)]
-		for first < len(code) && done[first] {
-			first++
+		before := l.epoch[l.first]
+		for l.first < len(l.code)-1 && done[l.first] {
+			l.first++
 		}
-		if first < len(code) && epoch[first] != before {
-			held := later
-			later = nil
+		if l.epoch[l.first] != before {
+			l.entered(l.epoch[l.first])
+			held := l.later
+			l.later = nil
 			for _, k := range held {
-				push(k)
+				l.push(k)
 			}
 		}
 	}
 	s.Instrs = out
+}
+
+// scheduler is the state of one section's list scheduling.
+type scheduler struct {
+	*graph
+	*clocks
+	class   []urgency
+	credits []int // of each instruction: how many exchanges there were that the rank receives in
+	first   int   // the first instruction that has not run
+	ready   [urgencies]indices
+	later   indices // ready, but beyond the window
+}
+
+func (l *scheduler) beyond(i int) bool {
+	if l.code[i].Kind == Post {
+		return l.credits[i] > l.credits[l.first]+credit
+	}
+	return l.epoch[i] > l.epoch[l.first]+window
+}
+
+func (l *scheduler) push(i int) {
+	if l.beyond(i) {
+		heap.Push(&l.later, i)
+	} else {
+		heap.Push(&l.ready[l.class[i]], i)
+	}
+}
+
+// pop takes what is to run next.
+func (l *scheduler) pop() int {
+	u := starts
+	for u < waits && len(l.ready[u]) == 0 {
+		u++
+	}
+	if u == filling && len(l.ready[waits]) > 0 && l.ready[waits][0] == l.first && l.over(l.first) {
+		u = waits
+	}
+	return heap.Pop(&l.ready[u]).(int)
 }
 
 // epochs counts, up to each instruction, the exchanges in which the rank has instructions
@@ -108,24 +132,35 @@ func epochs(code []Instr, kinds ...Kind) []int {
 	return out
 }
 
-// classes says how urgent every instruction is.
-func classes(code []Instr, g *graph) []urgency {
-	class := make([]urgency, len(code))
-	for i := len(code) - 1; i >= 0; i-- {
-		switch code[i].Kind {
+// classes says how urgent every instruction is. What no send needs is left to fill a wait
+// only as far as the wait is expected to last: the kernels just before the exchange. The
+// others keep their place, for what they read would have to stay alive until then.
+func (l *scheduler) classes() []urgency {
+	class := make([]urgency, len(l.code))
+	leads := make([]bool, len(l.code)) // to a send
+	budget, of := 0.0, 0               // seconds to fill, of which exchange
+	for i := len(l.code) - 1; i >= 0; i-- {
+		switch l.code[i].Kind {
 		case Post, Send:
 			class[i] = starts
-		case Wait, Sent:
+		case Wait:
+			class[i] = waits
+			if of != l.epoch[i] {
+				budget, of = 0, l.epoch[i]
+			}
+			budget = max(budget, l.seconds[i])
+		case Sent:
 			class[i] = waits
 		default:
-			class[i] = filling
-			for _, k := range g.after[i] {
-				switch {
-				case code[k].Kind == Send:
-					class[i] = critical
-				case code[k].Kind == Run && class[k] == critical:
-					class[i] = critical
-				}
+			for _, k := range l.after[i] {
+				leads[i] = leads[i] || l.code[k].Kind == Send || l.code[k].Kind == Run && leads[k]
+			}
+			class[i] = critical
+			if !leads[i] && (budget > 0 || of == l.epoch[i]) {
+				class[i] = filling
+			}
+			if !leads[i] && of != l.epoch[i] {
+				budget -= l.seconds[i]
 			}
 		}
 	}
