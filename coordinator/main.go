@@ -97,7 +97,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Sprintf("%v (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(a.trainCommand(), a.modelsCommand(), a.versionCommand(), a.workerCommand())
+	root.AddCommand(a.trainCommand(), a.planCommand(), a.modelsCommand(), a.versionCommand(), a.workerCommand())
 	return root
 }
 

@@ -59,4 +59,9 @@ func writeJSON(w io.Writer, v any) error {
 }
 
 // millions writes multiply-adds.
-func millions(n int64) string { return fmt.Sprintf("%.1f M", float64(n)/1e6) }
+func millions(n int64) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.1f M", float64(n)/1e6)
+}

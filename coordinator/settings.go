@@ -182,4 +182,3 @@ func (s *settings) validateRemote() (faults []error) {
 	}
 	return faults
 }
-

@@ -106,7 +106,7 @@ func patience(end error) time.Duration {
 	case errors.Is(end, job.ErrLeft):
 		return 0
 	}
-	return 500 * time.Millisecond
+	return 250 * time.Millisecond
 }
 
 // obey passes on what the user wants: the first signal interrupts, the second leaves.

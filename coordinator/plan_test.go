@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"cleave/coordinator/program"
+	"cleave/layout"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPlanKeys wants the keys of docs/formats.md, no others, and one figure a rank.
+func TestPlanKeys(t *testing.T) {
+	code, stdout, stderr := call("plan", "--workers", "3", "--batch", "9", "--policy", "data", "--format", "json")
+	if code != 0 || stderr != "" {
+		t.Fatalf("status %d: %s", code, stderr)
+	}
+	var r map[string]any
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	keys := func(what string, x any, want ...string) {
+		t.Helper()
+		got := slices.Sorted(maps.Keys(x.(map[string]any)))
+		slices.Sort(want)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", what, d)
+		}
+	}
+	first := func(key string) map[string]any { return r[key].([]any)[0].(map[string]any) }
+	keys("report", r, "model", "policy", "workers", "batch", "layers", "exchanges", "ranks", "one_worker")
+	keys("layer", first("layers"), "name", "op", "home", "local_shapes", "parameters", "macs")
+	keys("exchange", first("exchanges"), "at", "kind", "pass", "bytes_received_per_image", "bytes_received_per_step")
+	rank := []string{"peak_bytes", "weights_bytes", "gradients_bytes", "momentum_bytes", "activations_bytes", "workspace_bytes", "exchange_bytes", "predicted_ms"}
+	keys("rank", first("ranks"), rank...)
+	keys("one worker", r["one_worker"], rank...)
+	if n := len(r["ranks"].([]any)); n != 3 {
+		t.Errorf("%d ranks", n)
+	}
+	for _, e := range r["exchanges"].([]any) {
+		if n := len(e.(map[string]any)["bytes_received_per_step"].([]any)); n != 3 {
+			t.Errorf("%d ranks receive in %v", n, e)
+		}
+	}
+}
+
+func TestPlanFollowsFlags(t *testing.T) {
+	read := func(args ...string) (r program.Report) {
+		t.Helper()
+		code, stdout, stderr := call(append([]string{"plan", "--format", "json"}, args...)...)
+		if code != 0 {
+			t.Fatalf("status %d: %s", code, stderr)
+		}
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	output := func(r program.Report, layer string) layout.Shape {
+		t.Helper()
+		for _, l := range r.Layers {
+			if l.Name == layer {
+				return l.LocalShapes[0]
+			}
+		}
+		t.Fatalf("no layer %s in %+v", layer, r.Layers)
+		return layout.Shape{}
+	}
+	alone := read("--workers", "1", "--batch", "4", "--classes", "6", "--size", "48")
+	if s := output(alone, "fc7"); s != (layout.Shape{4, 6, 1, 1}) {
+		t.Errorf("logits %v", s)
+	}
+	if s := output(alone, "normalize"); s != (layout.Shape{4, 3, 48, 48}) {
+		t.Errorf("images %v", s)
+	}
+	if alone.Ranks[0] != alone.OneWorker || len(alone.Exchanges) != 0 {
+		t.Error("one worker is not one worker")
+	}
+	if s := output(read("--workers", "1", "--batch", "4", "--data", "random:40x36x1,7"), "normalize"); s != (layout.Shape{4, 1, 40, 36}) {
+		t.Errorf("images of the data %v", s)
+	}
+}
+
+func TestPlanTable(t *testing.T) {
+	var out bytes.Buffer
+	err := writePlan(&out, program.Report{
+		Model: "net", Policy: "model", Workers: 2, Batch: 4,
+		Layers: []program.LayerReport{
+			{Name: "conv1", Op: "conv", Home: "channels 0:2|2:3", LocalShapes: []layout.Shape{{4, 2, 8, 8}, {4, 1, 8, 8}}, Parameters: 1234, MACs: 5_600_000},
+			{Name: "loss", Op: "loss", Home: "replicated", LocalShapes: []layout.Shape{{1, 1, 1, 1}, {1, 1, 1, 1}}},
+		},
+		Exchanges: []program.ExchangeReport{
+			{At: "fc6", Kind: "all-gather", Pass: "forward", PerImage: []float64{18432, 512}, PerStep: []int64{73728, 2048}},
+			{At: "conv1", Kind: "reduce", Pass: "backward", PerStep: []int64{0, 80}},
+		},
+		Ranks:     []program.RankReport{{Peak: 3 << 30, PredictedMS: 1.25}, {Peak: 1 << 20, Weights: 1023}},
+		OneWorker: program.RankReport{Peak: 5 << 30},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `net, batch 4, 2 workers, policy model
+
+layer  op    home              local shape        parameters  multiply-adds
+conv1  conv  channels 0:2|2:3  4x2x8x8 | 4x1x8x8        1234          5.6 M
+loss   loss  replicated        1x1x1x1                     0              0
+all                                                     1234          5.6 M
+
+exchange at  kind        pass      received an image     received a step
+fc6          all-gather  forward    18.0 KiB | 512 B  72.0 KiB | 2.0 KiB
+conv1        reduce      backward                  -          0 B | 80 B
+all                                 18.0 KiB | 512 B  72.0 KiB | 2.1 KiB
+
+worker        peak  weights  momentum  gradients  activations  workspace  exchange  predicted ms
+rank 0     3.0 GiB      0 B       0 B        0 B          0 B        0 B       0 B           1.2
+rank 1     1.0 MiB   1023 B       0 B        0 B          0 B        0 B       0 B           0.0
+one alone  5.0 GiB      0 B       0 B        0 B          0 B        0 B       0 B           0.0
+`
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if err := writePlan(broken{}, program.Report{}); err == nil {
+		t.Error("a broken output is not noticed")
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no space left") }
