@@ -9,3 +9,4 @@ tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.12
 tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.2
 
 (cd proto && buf lint && buf generate)
+(cd kernels/cpu/_gen && go run . -out ../micro_amd64.s -stubs ../micro_amd64.go -pkg cpu)
