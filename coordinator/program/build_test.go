@@ -6,14 +6,21 @@ import (
 
 	"cleave/coordinator/program"
 	"cleave/model"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func batch(n int) func(*model.Config) { return func(c *model.Config) { c.Batch = n } }
 
+// TestBuild builds and validates nets of full size.
 func TestBuild(t *testing.T) {
-	for _, name := range []string{"alexnet", "alexnet-mini", "resnext29-4x16d", "resnext50-32x4d"} {
+	nets := []string{"alexnet", "alexnet-cifar", "alexnet-mini", "resnext29-4x16d", "resnext50-32x4d"}
+	if testing.Short() {
+		nets = nets[:3]
+	}
+	for _, name := range nets {
 		train, eval := read(t, name, true, batch(8)), read(t, name, false, batch(12))
-		for _, policy := range []string{"alexnet2012", "model", "data"} {
+		for _, policy := range []string{"model", "data"} {
 			for _, ranks := range []int{1, 2, 3, 4} {
 				t.Run(fmt.Sprintf("%s/%s/%d", name, policy, ranks), func(t *testing.T) {
 					b := build(t, planned(t, train, policy, ranks), planned(t, eval, policy, ranks), program.Options{})
@@ -26,6 +33,17 @@ func TestBuild(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestRepeats wants the same plans to give the same bundle, instruction by instruction.
+func TestRepeats(t *testing.T) {
+	f := load(t, "residual")
+	text := func() string {
+		return build(t, planned(t, f.train, "data", 3), planned(t, f.eval, "data", 3), program.Options{Seed: 5}).Text()
+	}
+	if first, second := text(), text(); first != second {
+		t.Error(cmp.Diff(first, second))
 	}
 }
 

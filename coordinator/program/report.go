@@ -55,7 +55,8 @@ type RankReport struct {
 	PredictedMS float64 `json:"predicted_ms"` // of a step: kernels by the sizer, messages by the Link
 }
 
-// Report describes the bundle's training step beside that of one worker.
+// Report describes the bundle's training step beside that of one worker: the bundle of the
+// same net and batch for one rank.
 func (b *Bundle) Report(one *Bundle) Report {
 	r := Report{Model: b.Model, Policy: b.Policy, Workers: len(b.Programs), Batch: b.Batch, Exchanges: b.exchanges()}
 	r.Layers = b.layers()

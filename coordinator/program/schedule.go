@@ -87,7 +87,7 @@ type scheduler struct {
 	credits []int // of each instruction: how many exchanges there were that the rank receives in
 	first   int   // the first instruction that has not run
 	ready   [urgencies]indices
-	later   indices // ready, but beyond the window
+	later   []int // ready, but beyond the window
 }
 
 func (l *scheduler) beyond(i int) bool {
@@ -99,7 +99,7 @@ func (l *scheduler) beyond(i int) bool {
 
 func (l *scheduler) push(i int) {
 	if l.beyond(i) {
-		heap.Push(&l.later, i)
+		l.later = append(l.later, i)
 	} else {
 		heap.Push(&l.ready[l.class[i]], i)
 	}
