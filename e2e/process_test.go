@@ -22,12 +22,11 @@ type running struct {
 	mu     sync.Mutex
 	output bytes.Buffer // both streams
 	ended  chan struct{}
-	lines  chan string
 }
 
 func start(t *testing.T, name string, args ...string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command(built(t, name), args...), ended: make(chan struct{}), lines: make(chan string, 10000)}
+	r := &running{cmd: exec.Command(built(t, name), args...), ended: make(chan struct{})}
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,10 +43,6 @@ func start(t *testing.T, name string, args ...string) *running {
 			r.mu.Lock()
 			r.output.WriteString(scan.Text() + "\n")
 			r.mu.Unlock()
-			select {
-			case r.lines <- scan.Text():
-			default: // nobody waits for lines any more
-			}
 		}
 		out.Close()
 	}()
@@ -58,22 +53,6 @@ func start(t *testing.T, name string, args ...string) *running {
 		<-r.ended
 	})
 	return r
-}
-
-// waitLine returns the first line that holds text.
-func (r *running) waitLine(t *testing.T, text string) string {
-	t.Helper()
-	deadline := time.After(60 * time.Second)
-	for {
-		select {
-		case l := <-r.lines:
-			if strings.Contains(l, text) {
-				return l
-			}
-		case <-deadline:
-			t.Fatalf("no line with %q in:\n%s", text, r.text())
-		}
-	}
 }
 
 func (r *running) text() string {
