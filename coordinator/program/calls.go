@@ -26,7 +26,7 @@ type arg struct {
 // positions: whatever depends on them (offsets, counts, groups that are cut) is put into
 // local form here.
 func calls(n *plan.Inst, in []layout.Shape, w layout.Work) ([]call, error) {
-	if err := wholePlanes(n, in, w); err != nil {
+	if err := wholePlanes(n, w); err != nil {
 		return nil, err
 	}
 	l := lowering{n: n, in: in, w: w}
@@ -61,7 +61,7 @@ func calls(n *plan.Inst, in []layout.Shape, w layout.Work) ([]call, error) {
 
 // wholePlanes refuses works that cut rows or columns: kernels pad at the borders of what
 // they are given.
-func wholePlanes(n *plan.Inst, in []layout.Shape, w layout.Work) error {
+func wholePlanes(n *plan.Inst, w layout.Work) error {
 	whole := n.Out.Shape.Box()
 	if w.Out[2] != whole[2] || w.Out[3] != whole[3] {
 		return fmt.Errorf("work %v cuts the rows or columns of %v", w.Out, n.Out.Shape)

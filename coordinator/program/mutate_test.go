@@ -2,7 +2,6 @@ package program_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -356,6 +355,6 @@ func TestRefusesPlans(t *testing.T) {
 		t.Error("three sizers for two ranks are not refused")
 	}
 	if _, err := program.Build(p, planned(t, f.eval, "model", 3), program.Options{Sizers: sizers(flat{}, 2)}); err == nil {
-		t.Error(fmt.Sprint("plans for two and three ranks are not refused"))
+		t.Error("plans for two and three ranks are not refused")
 	}
 }

@@ -167,7 +167,7 @@ func (lw *lowerer) merge(n *plan.Inst, outs []layout.Box, buffers []BufferID) er
 	if n.Op.Combine() != 0 {
 		d.Code = kernels.Max
 	}
-	var left []layout.Box = []layout.Box{t.Shape.Box()}
+	left := []layout.Box{t.Shape.Box()}
 	for o, box := range owners {
 		if box.Empty() {
 			continue
