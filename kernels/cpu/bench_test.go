@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func BenchmarkConv(b *testing.B) {
 			for _, tier := range available()[len(available())-1:] {
 				b.Run(fmt.Sprintf("%s/%s/%s", pass.code, l.name, tier.name), func(b *testing.B) {
 					d.Code = pass.code
-					launch(b, newBackend(2, tier, nil), d, pass.out, pass.in[:], flops)
+					launch(b, newBackend(runtime.GOMAXPROCS(0), tier, nil), d, pass.out, pass.in[:], flops)
 				})
 			}
 		}

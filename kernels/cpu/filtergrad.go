@@ -92,10 +92,11 @@ func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	nx, ny, nr := f.floats()
 	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
 	per := batch(jobs, pool.threads, p.work()/jobs)
+	tables := make([]dotTable, pool.threads)
 	body := func(thread, job int) {
 		local := ws[thread*(nx+ny+nr):][:nx+ny+nr]
 		for j := job * per; j < min((job+1)*per, jobs); j++ {
-			b.job(local[:nx], local[nx:nx+ny], local[nx+ny:], j)
+			b.job(&tables[thread], local[:nx], local[nx:nx+ny], local[nx+ny:], j)
 		}
 	}
 	return func() error {
@@ -105,7 +106,7 @@ func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 }
 
 // job computes the gradient of a block of filters × channels of one group.
-func (b *boundFilterGrad) job(x, y, results []float32, job int) {
+func (b *boundFilterGrad) job(t *dotTable, x, y, results []float32, job int) {
 	cs, ms := ceil(b.c, b.cb), ceil(b.k, b.mb)
 	c0 := job % cs * b.cb
 	job /= cs
@@ -122,7 +123,7 @@ func (b *boundFilterGrad) job(x, y, results []float32, job int) {
 				b.from.copy(x[s*b.xSample:], n+s, g, c0, channels, row, 0, b.copied, b.width)
 				b.copyRows(y[s*b.ySample:], n+s, g*b.k+m0, filters, row)
 			}
-			b.multiply(results, x, y, filters, channels*len(target.taps), samples)
+			b.multiply(t, results, x, y, filters, channels*len(target.taps), samples)
 		}
 	}
 	for m := range filters {
@@ -152,10 +153,9 @@ func (b *boundFilterGrad) copyRows(to []float32, n, first, filters, row int) {
 }
 
 // multiply adds the dot products of a block to its results.
-func (b *boundFilterGrad) multiply(results, x, y []float32, filters, columns, samples int) {
-	var rows, cols [16]int
-	var sums [64]float32
+func (b *boundFilterGrad) multiply(t *dotTable, results, x, y []float32, filters, columns, samples int) {
 	mr, nr := b.dot.mr, b.dot.nr
+	rows, cols, sums := t.rows[:mr], t.cols[:nr], t.sums[:mr*nr]
 	for m := 0; m < filters; m += mr {
 		for i := range mr {
 			rows[i] = min(m+i, filters-1) * b.length
@@ -164,7 +164,7 @@ func (b *boundFilterGrad) multiply(results, x, y []float32, filters, columns, sa
 			for k := range nr {
 				cols[k] = b.off[min(j+k, columns-1)]
 			}
-			b.dot.run(y, rows[:mr], x, cols[:nr], b.length, samples, b.ySample, b.xSample, sums[:mr*nr])
+			b.dot.run(y, rows, x, cols, b.length, samples, b.ySample, b.xSample, sums)
 			for i := range min(mr, filters-m) {
 				to := results[(m+i)*b.columns+j:]
 				for k := range min(nr, columns-j) {

@@ -40,9 +40,10 @@ func (c *call) linear(l *linear, x, w, y, bias *view) kernels.Launch {
 	b := &boundLinear{linear: l, x: x, w: w, y: y, bias: bias, relu: c.d.Epilogue.ReLU}
 	ws, pool, jobs, size := of[float32](c.ws), c.b.pool, l.jobs(), l.floats()
 	per := batch(jobs, pool.threads, l.samples*l.groups*l.k*l.c/jobs)
+	tables := make([]dotTable, pool.threads)
 	body := func(thread, job int) {
 		for j := job * per; j < min((job+1)*per, jobs); j++ {
-			b.job(ws[thread*size:][:size], j)
+			b.job(&tables[thread], ws[thread*size:][:size], j)
 		}
 	}
 	return func() error {
@@ -51,7 +52,7 @@ func (c *call) linear(l *linear, x, w, y, bias *view) kernels.Launch {
 	}
 }
 
-func (b *boundLinear) job(results []float32, job int) {
+func (b *boundLinear) job(t *dotTable, results []float32, job int) {
 	ns, ks := ceil(b.samples, b.nb), ceil(b.k, b.kb)
 	n0 := job % ns * b.nb
 	job /= ns
@@ -65,7 +66,7 @@ func (b *boundLinear) job(results []float32, job int) {
 	if b.x.st[1] == 1 && b.w.st[1] == 1 {
 		for done = 0; b.c-done >= dotUnit; {
 			n := min(linearDepth, (b.c-done)/dotUnit*dotUnit)
-			b.multiply(results, x[done:], w[done:], samples, outputs, n)
+			b.multiply(t, results, x[done:], w[done:], samples, outputs, n)
 			done += n
 		}
 	}
@@ -88,10 +89,9 @@ func (b *boundLinear) job(results []float32, job int) {
 }
 
 // multiply adds dot products of length n to the results.
-func (b *boundLinear) multiply(results, x, w []float32, samples, outputs, n int) {
-	var rows, cols [16]int
-	var sums [64]float32
+func (b *boundLinear) multiply(t *dotTable, results, x, w []float32, samples, outputs, n int) {
 	mr, nr := b.dot.mr, b.dot.nr
+	rows, cols, sums := t.rows[:mr], t.cols[:nr], t.sums[:mr*nr]
 	for k := 0; k < outputs; k += nr {
 		for j := range nr {
 			cols[j] = min(k+j, outputs-1) * b.w.st[0]
@@ -100,7 +100,7 @@ func (b *boundLinear) multiply(results, x, w []float32, samples, outputs, n int)
 			for i := range mr {
 				rows[i] = min(m+i, samples-1) * b.x.st[0]
 			}
-			b.dot.run(x, rows[:mr], w, cols[:nr], n, 1, 0, 0, sums[:mr*nr])
+			b.dot.run(x, rows, w, cols, n, 1, 0, 0, sums)
 			for i := range min(mr, samples-m) {
 				to := results[(m+i)*b.kb+k:]
 				for j := range min(nr, outputs-k) {

@@ -39,6 +39,13 @@ type dotTile struct {
 
 type dotFunc = func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32)
 
+// dotTable holds what a thread hands to a dotTile.
+type dotTable struct {
+	rows, cols [8]int
+	sums       [32]float32
+	_          [64]byte // threads write it often: keep their cache lines apart
+}
+
 // dotUnit divides the length of every dotTile's rows.
 const dotUnit = 16
 
