@@ -10,6 +10,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// race is whether the race detector, which makes the suite slow, watches.
+var race bool
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // opener opens backends of one tier.
@@ -48,7 +51,7 @@ func inGo(t *tier) *tier {
 func TestConformance(t *testing.T) {
 	for _, tier := range available() {
 		for _, threads := range []int{1, 2, 3} {
-			if testing.Short() && threads != 2 {
+			if (testing.Short() || race) && threads != 2 || race && tier != &generic {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%d", tier.name, threads), func(t *testing.T) { kerneltest.Run(t, opener(tier, threads)) })
@@ -59,7 +62,7 @@ func TestConformance(t *testing.T) {
 func TestThreadsDoNotMatter(t *testing.T) {
 	for _, tier := range available() {
 		for _, threads := range []int{2, 3} {
-			if testing.Short() && threads != 3 {
+			if (testing.Short() || race) && threads != 3 || race && tier != &generic {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%d", tier.name, threads), func(t *testing.T) { kerneltest.Same(t, opener(tier, 1), opener(tier, threads)) })
@@ -70,7 +73,7 @@ func TestThreadsDoNotMatter(t *testing.T) {
 // The tiers differ in the sizes of tiles, which decide how work is divided; the widest
 // must fit the sizer's workspace too.
 func TestConformanceOfTheWidestTiles(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || race {
 		t.Skip("slow")
 	}
 	kerneltest.Run(t, opener(inGo(&avx512), 2))

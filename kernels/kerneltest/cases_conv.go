@@ -56,7 +56,7 @@ func convs() []conv {
 		{1, 1, 2, 3, [2]int{3, 200}, [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{1, 1, 1, 1}},
 	}
 	g := &generator{state: 3}
-	for len(all) < 80 {
+	for len(all) < 64 {
 		c := conv{n: 1 + g.intn(4), groups: 1 + g.intn(4), c: 1 + g.intn(9), k: 1 + g.intn(9)}
 		for a := range 2 {
 			c.size[a], c.kernel[a], c.stride[a], c.dilation[a] = 1+g.intn(13), 1+g.intn(4), 1+g.intn(3), 1+g.intn(2)

@@ -150,15 +150,23 @@ func (p *placed) set(mem []byte, i int, v float64) {
 	}
 }
 
-// prepare fills the arena's picture: every word a NaN that tells its place, then the
-// inputs' elements.
+// poison is words that are NaN, no two neighbours alike.
+var poison = func() []byte {
+	p := make([]byte, 1<<16)
+	for i := range len(p) / 4 {
+		binary.LittleEndian.PutUint32(p[4*i:], 0x7fc00000|uint32(i)*2654435761>>10)
+	}
+	return p
+}()
+
+// prepare fills the arena's picture: poison, then the inputs' elements.
 func (r *rig) prepare() {
 	if r.before != nil {
 		return
 	}
 	r.before = make([]byte, r.size)
-	for i := range r.size / 4 {
-		binary.LittleEndian.PutUint32(r.before[4*i:], 0x7fc00000|uint32(i)&0x3fffff)
+	for rest := r.before; len(rest) > 0; {
+		rest = rest[copy(rest, poison):]
 	}
 	g := &generator{state: uint64(len(r.name))*977 + uint64(r.c.desc.Code)}
 	for i, o := range r.c.in {
