@@ -163,7 +163,7 @@ func (s *server) take(e any) {
 		delete(s.links, e.link.conn)
 		s.do(s.machine.Handle(Lost{e.link.conn, e.why}))
 	case message:
-		if s.links[e.link.conn] == nil {
+		if s.links[e.link.conn] == nil || e.link.shut {
 			return // given up already
 		}
 		ev, err := event(e.link.conn, e.m)
@@ -222,7 +222,7 @@ func (s *server) act(a Action) error {
 		s.send(a.Conn, &jobpb.ToWorker{Kind: &jobpb.ToWorker_Refused{Refused: &jobpb.Refused{Reason: a.Reason}}})
 		if l := s.links[a.Conn]; l != nil {
 			close(l.out)
-			delete(s.links, a.Conn)
+			l.shut = true // it leaves the links when the refusal has been sent
 		}
 	case Welcome:
 		s.send(a.Conn, &jobpb.ToWorker{Kind: &jobpb.ToWorker_Welcome{Welcome: &jobpb.Welcome{Workers: uint32(s.config.Rules.Workers)}}})
@@ -313,7 +313,7 @@ func (s *server) conclude(err error) {
 // read what it is sent; its silence ends it.
 func (s *server) send(c Conn, m *jobpb.ToWorker) {
 	l := s.links[c]
-	if l == nil {
+	if l == nil || l.shut {
 		return
 	}
 	select {

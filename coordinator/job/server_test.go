@@ -195,7 +195,11 @@ func (f *fake) run(t *testing.T, r *trial) error {
 				Step: k.Evaluate.Step, Images: 16, Loss: 8, Top1: 12, Top5: 16, HasLoss: true, HasHits: true}}})
 		case *jobpb.ToWorker_Stop:
 			f.stop = k.Stop
-			return stream.CloseSend()
+			mu.Lock()
+			silent = true
+			err := stream.CloseSend()
+			mu.Unlock()
+			return err
 		}
 	}
 }
@@ -319,7 +323,7 @@ func TestEnds(t *testing.T) {
 				return nil
 			}
 			return stepDone(n, 2)
-		}}, nil, "b is lost after step 2: its connection ended"},
+		}}, nil, "b is lost …: its connection ended"}, // a may not have answered the steps before
 		{"dead while loading", &fake{name: "b", onLoad: func() *jobpb.FromWorker { return nil }}, nil, "b is lost before the first step was done: its connection ended"},
 		{"failed while loading", &fake{name: "b", onLoad: func() *jobpb.FromWorker { return failedBecause("no\nmemory", nil) }}, nil, "b failed before the first step was done: no memory"},
 		{"accused and dead", &fake{name: "b", onStep: func(n uint64) *jobpb.FromWorker { time.Sleep(20 * time.Millisecond); return nil }},
@@ -349,13 +353,14 @@ func TestEnds(t *testing.T) {
 			}
 			began := time.Now()
 			err := r.play(t, first, c.second)
-			if err == nil || err.Error() != c.want {
-				t.Errorf("ended with %v, want %s", err, c.want)
+			before, after, _ := strings.Cut(c.want, "…")
+			if err == nil || !strings.HasPrefix(err.Error(), before) || !strings.HasSuffix(err.Error(), after) {
+				t.Fatalf("ended with %v, want %s", err, c.want)
 			}
 			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("took %v", took)
 			}
-			if c.first == nil && (first.stop == nil || first.stop.Reason != c.want) {
+			if c.first == nil && (first.stop == nil || first.stop.Reason != err.Error()) {
 				t.Errorf("the other worker was told %v", first.stop)
 			}
 		})

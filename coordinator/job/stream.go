@@ -18,6 +18,7 @@ type link struct {
 	conn Conn
 	out  chan *jobpb.ToWorker // closed by the loop: send what is in it, then end the stream
 	drop chan struct{}        // closed by the loop: end the stream now
+	shut bool                 // the loop's own: out is closed, what comes is not listened to
 	last atomic.Int64         // when the worker was last heard, in ns since the server's start
 }
 
