@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -50,8 +51,7 @@ func (b *Bar) Start(r StartReport) error {
 }
 
 func (b *Bar) left(decor.Statistics) string {
-	s := b.latest()
-	return fmt.Sprintf("step %d/%d  epoch %d/%d ", s.Step, b.course.Steps, max(1, s.Epoch), b.course.Epochs())
+	return fmt.Sprintf("step %d/%d ", b.latest().Step, b.course.Steps)
 }
 
 func (b *Bar) right(decor.Statistics) string {
@@ -59,7 +59,8 @@ func (b *Bar) right(decor.Statistics) string {
 	if s.Step == 0 {
 		return ""
 	}
-	return "  " + stepText(s)
+	return fmt.Sprintf("  loss %.4f  %.1f %%  %s images/s  %s", // fits beside a small bar in 80 columns
+		s.Loss, 100*s.Top1, rateText(s.ImagesPerSecond()), humanize.IBytes(s.Received))
 }
 
 func (b *Bar) latest() StepReport {
