@@ -16,25 +16,16 @@ func bindBNVar(c *call) (kernels.Launch, error) {
 	if !(count > 0) {
 		return nil, fmt.Errorf("count is %v", count)
 	}
-	p := newPlanes(x)
+	p, squares := newPlanes(x), c.b.tier.rows.squares
 	return c.perChannel(x.n[1], x.n.Volume()/x.n[1], func(ch int) {
 		m := float64(mean.f[mean.pos(ch, 0, 0, 0)])
-		var a, b float64
+		var s float64
 		for n := range x.n[0] {
 			for r := range p.rows {
-				row := x.f[x.pos(n, ch, r, 0):][:p.run]
-				for ; len(row) >= 2; row = row[2:] {
-					d, e := float64(row[0])-m, float64(row[1])-m
-					a += d * d
-					b += e * e
-				}
-				for _, v := range row {
-					d := float64(v) - m
-					a += d * d
-				}
+				s += squares(x.f[x.pos(n, ch, r, 0):][:p.run], m)
 			}
 		}
-		out.f[out.pos(ch, 0, 0, 0)] = float32((a + b) / count)
+		out.f[out.pos(ch, 0, 0, 0)] = float32(s / count)
 	}), nil
 }
 
@@ -47,23 +38,17 @@ func bindBN(c *call) (kernels.Launch, error) {
 	if err := vector(x.n[1], "batch norm", c.in[1:]...); err != nil {
 		return nil, err
 	}
-	p, eps, relu := newPlanes(x, y), c.d.Eps, c.d.Epilogue.ReLU
+	p, eps, norm := newPlanes(x, y), c.d.Eps, c.b.tier.rows.norm
+	if c.d.Epilogue.ReLU {
+		norm = c.b.tier.rows.normReLU
+	}
 	return c.eachPlane(p, func(n, ch int) {
 		// y = x·scale + shift would cancel where the mean is large: subtract first.
 		m := mean.f[mean.pos(ch, 0, 0, 0)]
 		scale := float32(float64(gamma.f[gamma.pos(ch, 0, 0, 0)]) / math.Sqrt(float64(variance.f[variance.pos(ch, 0, 0, 0)])+eps))
 		shift := beta.f[beta.pos(ch, 0, 0, 0)]
 		for r := range p.rows {
-			to, from := y.f[y.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run]
-			if relu {
-				for i, v := range from {
-					to[i] = max((v-m)*scale+shift, 0)
-				}
-			} else {
-				for i, v := range from {
-					to[i] = (v-m)*scale + shift
-				}
-			}
+			norm(y.f[y.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], m, scale, shift)
 		}
 	}), nil
 }
@@ -76,24 +61,16 @@ func bindBNGammaGrad(c *call) (kernels.Launch, error) {
 	if err := vector(x.n[1], "batch norm's gamma gradient", *mean, *variance, c.out); err != nil {
 		return nil, err
 	}
-	p, eps := newPlanes(x, dy), c.d.Eps
+	p, eps, products := newPlanes(x, dy), c.d.Eps, c.b.tier.rows.products
 	return c.perChannel(x.n[1], x.n.Volume()/x.n[1], func(ch int) {
 		m := float64(mean.f[mean.pos(ch, 0, 0, 0)])
-		var a, b float64
+		var s float64
 		for n := range x.n[0] {
 			for r := range p.rows {
-				row, g := x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run]
-				for len(row) >= 2 && len(g) >= 2 {
-					a += (float64(row[0]) - m) * float64(g[0])
-					b += (float64(row[1]) - m) * float64(g[1])
-					row, g = row[2:], g[2:]
-				}
-				if len(row) > 0 {
-					a += (float64(row[0]) - m) * float64(g[0])
-				}
+				s += products(x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run], m)
 			}
 		}
-		out.f[out.pos(ch, 0, 0, 0)] = float32((a + b) / math.Sqrt(float64(variance.f[variance.pos(ch, 0, 0, 0)])+eps))
+		out.f[out.pos(ch, 0, 0, 0)] = float32(s / math.Sqrt(float64(variance.f[variance.pos(ch, 0, 0, 0)])+eps))
 	}), nil
 }
 
@@ -110,7 +87,7 @@ func bindBNGrad(c *call) (kernels.Launch, error) {
 	if !(count > 0) {
 		return nil, fmt.Errorf("count is %v", count)
 	}
-	p, eps := newPlanes(dx, x, dy), c.d.Eps
+	p, eps, normGrad := newPlanes(dx, x, dy), c.d.Eps, c.b.tier.rows.normGrad
 	return c.eachPlane(p, func(n, ch int) {
 		// dx = γ/σ · (dy − dβ/count − (x−mean)/σ · dγ/count)
 		at := func(v *view) float64 { return float64(v.f[v.pos(ch, 0, 0, 0)]) }
@@ -118,10 +95,7 @@ func bindBNGrad(c *call) (kernels.Launch, error) {
 		m := mean.f[mean.pos(ch, 0, 0, 0)]
 		scale, shift, slope := float32(at(gamma)*inv), float32(at(dbeta)/count), float32(inv*at(dgamma)/count)
 		for r := range p.rows {
-			to, from, g := dx.f[dx.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run]
-			for i, v := range from {
-				to[i] = scale * (g[i] - shift - (v-m)*slope)
-			}
+			normGrad(dx.f[dx.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run], m, scale, shift, slope)
 		}
 	}), nil
 }

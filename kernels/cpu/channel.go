@@ -32,21 +32,14 @@ func bindBias(c *call) (kernels.Launch, error) {
 			return nil
 		}, nil
 	}
-	p := newPlanes(&c.out, x)
-	y := &c.out
+	p, y, shift := newPlanes(&c.out, x), &c.out, c.b.tier.rows.shift
+	if relu {
+		shift = c.b.tier.rows.shiftReLU
+	}
 	return c.eachPlane(p, func(n, ch int) {
 		v := b.f[b.pos(ch, 0, 0, 0)]
 		for r := range p.rows {
-			to, from := y.f[y.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run]
-			if relu {
-				for i, e := range from {
-					to[i] = max(e+v, 0)
-				}
-			} else {
-				for i, e := range from {
-					to[i] = e + v
-				}
-			}
+			shift(y.f[y.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], v)
 		}
 	}), nil
 }
@@ -89,7 +82,7 @@ func bindBNMean(c *call) (kernels.Launch, error) {
 // divided by count. Sums are in double precision.
 func (c *call) channelSums(count float64) kernels.Launch {
 	x, out := &c.in[0], &c.out
-	p := newPlanes(x)
+	p, sum := newPlanes(x), c.b.tier.rows.sum
 	return c.perChannel(x.n[1], x.n.Volume()/x.n[1], func(ch int) {
 		var s float64
 		for n := range x.n[0] {
@@ -99,19 +92,4 @@ func (c *call) channelSums(count float64) kernels.Launch {
 		}
 		out.f[out.pos(ch, 0, 0, 0)] = float32(s / count)
 	})
-}
-
-// sum adds in double precision, in four interleaved chains.
-func sum(x []float32) float64 {
-	var a, b, c, d float64
-	for ; len(x) >= 4; x = x[4:] {
-		a += float64(x[0])
-		b += float64(x[1])
-		c += float64(x[2])
-		d += float64(x[3])
-	}
-	for _, v := range x {
-		a += float64(v)
-	}
-	return (a + b) + (c + d)
 }

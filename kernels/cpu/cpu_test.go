@@ -34,7 +34,7 @@ func available() []*tier {
 // inGo returns a tier of t's tiles run by their references: the geometry of a tier that
 // this machine may lack.
 func inGo(t *tier) *tier {
-	g := &tier{name: t.name + "-in-go", lanes: t.lanes}
+	g := &tier{name: t.name + "-in-go", lanes: t.lanes, rows: genericRows}
 	for _, k := range t.tiles {
 		g.tiles = append(g.tiles, tile{k.mr, k.nr, func(a, b []float32, off []int, c []float32, ldc int, add bool) {
 			tileReference(k.mr, k.nr, a, b, off, c, ldc, add)

@@ -26,12 +26,9 @@ func bindReLU(c *call) (kernels.Launch, error) {
 	if err := same(c.out.n, "relu", c.in[0]); err != nil {
 		return nil, err
 	}
-	y, x := c.out.f, c.in[0].f
+	y, x, relu := c.out.f, c.in[0].f, c.b.tier.rows.relu
 	return c.each(newLoop(&c.out, &c.in[0]), func(at [maxViews]int, n int) {
-		x := x[at[1]:][:n]
-		for i := range y[at[0]:][:n] {
-			y[at[0]+i] = max(x[i], 0)
-		}
+		relu(y[at[0]:][:n], x[at[1]:][:n])
 	}), nil
 }
 
@@ -39,16 +36,9 @@ func bindReLUGrad(c *call) (kernels.Launch, error) {
 	if err := same(c.out.n, "relu gradient", c.in...); err != nil {
 		return nil, err
 	}
-	dx, y, dy := c.out.f, c.in[0].f, c.in[1].f
+	dx, y, dy, reluGrad := c.out.f, c.in[0].f, c.in[1].f, c.b.tier.rows.reluGrad
 	return c.each(newLoop(&c.out, &c.in[0], &c.in[1]), func(at [maxViews]int, n int) {
-		dx, y, dy := dx[at[0]:][:n], y[at[1]:][:n], dy[at[2]:][:n]
-		for i, v := range y {
-			g := dy[i]
-			if !(v > 0) {
-				g = 0
-			}
-			dx[i] = g
-		}
+		reluGrad(dx[at[0]:][:n], y[at[1]:][:n], dy[at[2]:][:n])
 	}), nil
 }
 
@@ -61,18 +51,12 @@ func bindAdd(c *call) (kernels.Launch, error) {
 
 // add returns a launch for out ← a + b.
 func (c *call) add(a, b *view, relu bool) kernels.Launch {
-	y, p, q := c.out.f, a.f, b.f
+	y, p, q, add := c.out.f, a.f, b.f, c.b.tier.rows.add
+	if relu {
+		add = c.b.tier.rows.addReLU
+	}
 	return c.each(newLoop(&c.out, a, b), func(at [maxViews]int, n int) {
-		y, p, q := y[at[0]:][:n], p[at[1]:][:n], q[at[2]:][:n]
-		if relu {
-			for i, v := range p {
-				y[i] = max(v+q[i], 0)
-			}
-			return
-		}
-		for i, v := range p {
-			y[i] = v + q[i]
-		}
+		add(y[at[0]:][:n], p[at[1]:][:n], q[at[2]:][:n])
 	})
 }
 
@@ -95,14 +79,10 @@ func bindMax(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	steps := []kernels.Launch{c.copy()}
-	y := c.out.f
+	y, maximum := c.out.f, c.b.tier.rows.maximum
 	for _, v := range c.in[1:] {
-		x := v.f
 		steps = append(steps, c.each(newLoop(&c.out, &v), func(at [maxViews]int, n int) {
-			y, x := y[at[0]:][:n], x[at[1]:][:n]
-			for i, v := range x {
-				y[i] = max(y[i], v)
-			}
+			maximum(y[at[0]:][:n], y[at[0]:][:n], v.f[at[1]:][:n])
 		}))
 	}
 	return inOrder(steps), nil

@@ -10,8 +10,13 @@ type linear struct {
 	nb, kb int // samples and outputs of a job
 }
 
-// linearDepth is how many products are summed before they are added to a result.
-const linearDepth = 1024
+const (
+	// linearDepth is how many products are summed before they are added to a result, and
+	// linearPanel how many of w's rows, in tiles, are used with one tile of x's: both parts
+	// together stay in the first-level cache.
+	linearDepth = 384
+	linearPanel = 4
+)
 
 func newLinear(g *geometry, t *tier, threads int) *linear {
 	l := &linear{geometry: g, dot: t.dotFor(g.samples, g.k)}
@@ -92,19 +97,21 @@ func (b *boundLinear) job(t *dotTable, results []float32, job int) {
 func (b *boundLinear) multiply(t *dotTable, results, x, w []float32, samples, outputs, n int) {
 	mr, nr := b.dot.mr, b.dot.nr
 	rows, cols, sums := t.rows[:mr], t.cols[:nr], t.sums[:mr*nr]
-	for k := 0; k < outputs; k += nr {
-		for j := range nr {
-			cols[j] = min(k+j, outputs-1) * b.w.st[0]
-		}
+	for first := 0; first < outputs; first += linearPanel * nr {
 		for m := 0; m < samples; m += mr {
-			for i := range mr {
+			for i := range rows {
 				rows[i] = min(m+i, samples-1) * b.x.st[0]
 			}
-			b.dot.run(x, rows, w, cols, n, 1, 0, 0, sums)
-			for i := range min(mr, samples-m) {
-				to := results[(m+i)*b.kb+k:]
-				for j := range min(nr, outputs-k) {
-					to[j] += sums[i*nr+j]
+			for k := first; k < min(first+linearPanel*nr, outputs); k += nr {
+				for j := range cols {
+					cols[j] = min(k+j, outputs-1) * b.w.st[0]
+				}
+				b.dot.run(x, rows, w, cols, n, 1, 0, 0, sums)
+				for i := range min(mr, samples-m) {
+					to := results[(m+i)*b.kb+k:]
+					for j := range min(nr, outputs-k) {
+						to[j] += sums[i*nr+j]
+					}
 				}
 			}
 		}

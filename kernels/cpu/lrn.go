@@ -8,17 +8,18 @@ import (
 )
 
 // lrnPixels is how many neighbouring pixels are normalised together.
-const lrnPixels = 64
+const lrnPixels = 128
 
 // lrn is local response normalisation bound to its operands.
 type lrn struct {
-	d              kernels.LRNDesc
-	half           int // channels of the window on either side
-	x, out         *view
-	runs           *planes // of one channel
-	piece          int     // pixels of a job
-	pieces         int     // of a run
-	k, alpha, beta float32
+	kernels.LRNDesc
+	half     int // channels of the window on either side
+	x, out   *view
+	ops      *rowOps
+	runs     *planes // of one channel
+	piece    int     // pixels of a job
+	pieces   int     // of a run
+	k, alpha float32
 }
 
 func newLRN(c *call, x *view, others ...*view) (*lrn, error) {
@@ -35,10 +36,9 @@ func newLRN(c *call, x *view, others ...*view) (*lrn, error) {
 			return nil, fmt.Errorf("lrn: %v does not match %v", v.n, x.n)
 		}
 	}
-	l := &lrn{d: d, half: d.N / 2, x: x, out: &c.out, runs: newPlanes(vs...)}
+	l := &lrn{LRNDesc: d, half: d.N / 2, x: x, out: &c.out, ops: &c.b.tier.rows, runs: newPlanes(vs...), k: float32(d.K), alpha: float32(d.Alpha)}
 	l.piece = min(l.runs.run, lrnPixels)
-	l.pieces = (l.runs.run + l.piece - 1) / l.piece
-	l.k, l.alpha, l.beta = float32(d.K), float32(d.Alpha), float32(d.Beta)
+	l.pieces = ceil(l.runs.run, l.piece)
 	return l, nil
 }
 
@@ -51,51 +51,32 @@ func (l *lrn) job(job int) (n, row, col, count int) {
 	return job / l.runs.rows, job % l.runs.rows, col, min(l.piece, l.runs.run-col)
 }
 
-// scales computes d = K + Alpha·Σx² of channel ch for len(d) pixels.
-func (l *lrn) scales(d []float32, n, ch, row, col int) {
-	clear(d)
-	for j := max(0, ch-l.half); j <= min(l.x.n[1]-1, ch+l.half); j++ {
-		for i, v := range l.x.f[l.x.pos(n, j, row, col):][:len(d)] {
-			d[i] += v * v
-		}
-	}
-	for i, s := range d {
-		d[i] = l.k + l.alpha*s
-	}
+// pixels returns count pixels of channel ch of v.
+func pixels(v *view, n, ch, row, col, count int) []float32 {
+	return v.f[v.pos(n, ch, row, col):][:count]
 }
 
-// powers turns each d into d to the power of −Beta.
-func (l *lrn) powers(d []float32) {
-	if l.d.Beta == 0.75 { // 1/(√d·√√d)
-		for i, s := range d {
-			r := sqrt(s)
-			d[i] = 1 / (r * sqrt(r))
-		}
-		return
-	}
-	for i, s := range d {
-		d[i] = float32(math.Pow(float64(s), -l.d.Beta))
-	}
+// window returns x's channels around channel ch and their number.
+func (l *lrn) window(n, ch, row, col int) (x []float32, count int) {
+	lo := max(0, ch-l.half)
+	return l.x.f[l.x.pos(n, lo, row, col):], min(l.x.n[1], ch+l.half+1) - lo
 }
-
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 func bindLRN(c *call) (kernels.Launch, error) {
 	l, err := newLRN(c, &c.in[0])
 	if err != nil {
 		return nil, err
 	}
+	forward := l.ops.lrnForward
+	if l.Beta != 0.75 {
+		forward = l.forwardAnyBeta
+	}
 	body := func(_, job int) {
 		n, row, col, count := l.job(job)
-		var scratch [lrnPixels]float32
-		d := scratch[:count]
 		for ch := range l.out.n[1] {
-			l.scales(d, n, ch+l.d.Offset, row, col)
-			l.powers(d)
-			to, from := l.out.f[l.out.pos(n, ch, row, col):][:count], l.x.f[l.x.pos(n, ch+l.d.Offset, row, col):][:count]
-			for i, v := range from {
-				to[i] = v * d[i]
-			}
+			own := ch + l.Offset
+			x, channels := l.window(n, own, row, col)
+			forward(pixels(l.out, n, ch, row, col, count), pixels(l.x, n, own, row, col, count), x, l.x.st[1], channels, l.k, l.alpha)
 		}
 	}
 	pool := c.b.pool
@@ -115,42 +96,32 @@ func bindLRNGrad(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	gradAt := l.d.GradOffset // dy's first channel, in x
-	if gradAt < 0 || gradAt+dy.n[1] > x.n[1] || gradAt > l.d.Offset || l.d.Offset+l.out.n[1] > gradAt+dy.n[1] {
-		return nil, fmt.Errorf("lrn gradient: dy %v at channel %d of %v does not hold output %v at channel %d", dy.n, gradAt, x.n, l.out.n, l.d.Offset)
+	gradAt := l.GradOffset // dy's first channel, in x
+	if gradAt < 0 || gradAt+dy.n[1] > x.n[1] || gradAt > l.Offset || l.Offset+l.out.n[1] > gradAt+dy.n[1] {
+		return nil, fmt.Errorf("lrn gradient: dy %v at channel %d of %v does not hold output %v at channel %d", dy.n, gradAt, x.n, l.out.n, l.Offset)
+	}
+	ratioOf := l.ops.lrnRatio
+	if l.Beta != 0.75 {
+		ratioOf = l.ratioAnyBeta
 	}
 	// Channels whose windows hold one of the output's.
-	lo := max(gradAt, l.d.Offset-l.half)
-	hi := min(gradAt+dy.n[1], l.d.Offset+l.out.n[1]+l.half)
-	slope := float32(2 * l.d.Alpha * l.d.Beta)
+	lo := max(gradAt, l.Offset-l.half)
+	hi := min(gradAt+dy.n[1], l.Offset+l.out.n[1]+l.half)
+	slope := float32(2 * l.Alpha * l.Beta)
 	ws, per := of[float32](c.ws), lrnScratch(x.n[1])
 	body := func(thread, job int) {
 		n, row, col, count := l.job(job)
 		power, ratio := ws[thread*per:][:per/2], ws[thread*per+per/2:][:per/2]
-		for ch := lo; ch < hi; ch++ { // power = d^−β, ratio = dy·x·d^(−β−1)
-			p, r := power[(ch-lo)*lrnPixels:][:count], ratio[(ch-lo)*lrnPixels:][:count]
-			l.scales(r, n, ch, row, col)
-			copy(p, r)
-			l.powers(p)
-			from, g := x.f[x.pos(n, ch, row, col):][:count], dy.f[dy.pos(n, ch-gradAt, row, col):][:count]
-			for i, d := range r {
-				r[i] = g[i] * from[i] * p[i] / d
-			}
+		for ch := lo; ch < hi; ch++ {
+			at := (ch - lo) * lrnPixels
+			near, channels := l.window(n, ch, row, col)
+			ratioOf(power[at:][:count], ratio[at:][:count], pixels(x, n, ch, row, col, count), pixels(dy, n, ch-gradAt, row, col, count), near, x.st[1], channels, l.k, l.alpha)
 		}
 		for ch := range l.out.n[1] {
-			own := ch + l.d.Offset
-			var scratch [lrnPixels]float32
-			sum := scratch[:count]
-			for j := max(lo, own-l.half); j <= min(hi-1, own+l.half); j++ {
-				for i, v := range ratio[(j-lo)*lrnPixels:][:count] {
-					sum[i] += v
-				}
-			}
-			to, from := l.out.f[l.out.pos(n, ch, row, col):][:count], x.f[x.pos(n, own, row, col):][:count]
-			g, p := dy.f[dy.pos(n, own-gradAt, row, col):][:count], power[(own-lo)*lrnPixels:][:count]
-			for i, v := range from {
-				to[i] = g[i]*p[i] - slope*v*sum[i]
-			}
+			own := ch + l.Offset
+			first, end := max(lo, own-l.half), min(hi, own+l.half+1)
+			l.ops.lrnGrad(pixels(l.out, n, ch, row, col, count), pixels(x, n, own, row, col, count), pixels(dy, n, own-gradAt, row, col, count),
+				power[(own-lo)*lrnPixels:][:count], ratio[(first-lo)*lrnPixels:], lrnPixels, end-first, slope)
 		}
 	}
 	pool := c.b.pool
@@ -158,4 +129,20 @@ func bindLRNGrad(c *call) (kernels.Launch, error) {
 		pool.run(l.jobs(), body)
 		return nil
 	}, nil
+}
+
+// forwardAnyBeta is rowOps.lrnForward for any exponent.
+func (l *lrn) forwardAnyBeta(y, own, x []float32, stride, count int, k, alpha float32) {
+	for i, v := range own {
+		y[i] = v * float32(math.Pow(float64(lrnScale(x[i:], stride, count, k, alpha)), -l.Beta))
+	}
+}
+
+// ratioAnyBeta is rowOps.lrnRatio for any exponent.
+func (l *lrn) ratioAnyBeta(p, ratio, own, g, x []float32, stride, count int, k, alpha float32) {
+	for i, v := range own {
+		d := lrnScale(x[i:], stride, count, k, alpha)
+		p[i] = float32(math.Pow(float64(d), -l.Beta))
+		ratio[i] = g[i] * v * p[i] / d
+	}
 }

@@ -73,3 +73,88 @@ func dotAVX512_4x3(a []float32, offA []int, b []float32, offB []int, n int, segm
 //
 //go:noescape
 func dotAVX512_1x8(a []float32, offA []int, b []float32, offB []int, n int, segments int, stepA int, stepB int, sums []float32)
+
+// reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func reluAVX2(y []float32, x []float32)
+
+// reluGradAVX2 is reluGradGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func reluGradAVX2(dx []float32, y []float32, dy []float32)
+
+// addAVX2 is addGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func addAVX2(y []float32, a []float32, b []float32)
+
+// addReLUAVX2 is addReLUGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func addReLUAVX2(y []float32, a []float32, b []float32)
+
+// shiftAVX2 is shiftGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func shiftAVX2(y []float32, x []float32, v float32)
+
+// shiftReLUAVX2 is shiftReLUGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func shiftReLUAVX2(y []float32, x []float32, v float32)
+
+// maximumAVX2 is maximumGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func maximumAVX2(y []float32, a []float32, b []float32)
+
+// sgdAVX2 is sgdGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func sgdAVX2(to []float32, w []float32, m []float32, g []float32, mu float32, decay float32, rate float32)
+
+// normAVX2 is normGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func normAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
+
+// normReLUAVX2 is normReLUGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func normReLUAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
+
+// normGradAVX2 is normGradGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func normGradAVX2(dx []float32, x []float32, dy []float32, mean float32, scale float32, shift float32, slope float32)
+
+// sumAVX2 is sumGo, in another order, for lengths that are a multiple of sixteen, not zero.
+//
+//go:noescape
+func sumAVX2(x []float32) float64
+
+// squaresAVX2 is squaresGo, in another order, for lengths that are a multiple of sixteen, not zero.
+//
+//go:noescape
+func squaresAVX2(x []float32, mean float64) float64
+
+// productsAVX2 is productsGo, in another order, for lengths that are a multiple of sixteen, not zero.
+//
+//go:noescape
+func productsAVX2(x []float32, g []float32, mean float64) float64
+
+// lrnForwardAVX2 is lrnForwardGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func lrnForwardAVX2(y []float32, own []float32, x []float32, stride int, count int, k float32, alpha float32)
+
+// lrnRatioAVX2 is lrnRatioGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func lrnRatioAVX2(p []float32, ratio []float32, own []float32, g []float32, x []float32, stride int, count int, k float32, alpha float32)
+
+// lrnGradAVX2 is lrnGradGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func lrnGradAVX2(dx []float32, own []float32, g []float32, p []float32, ratio []float32, stride int, count int, slope float32)

@@ -1844,3 +1844,529 @@ reduce:
 	VMOVSS        X7, 28(AX)
 	VZEROUPPER
 	RET
+
+// func reluAVX2(y []float32, x []float32)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-48
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	MOVQ   y_len+8(FP), BX
+	XORQ   AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, BX
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func reluGradAVX2(dx []float32, y []float32, dy []float32)
+// Requires: AVX
+TEXT ·reluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ   dx_base+0(FP), CX
+	MOVQ   y_base+24(FP), DX
+	MOVQ   dy_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   dx_len+8(FP), SI
+	XORQ   AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VCMPPS  $0x1e, Y0, Y1, Y1
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func addAVX2(y []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·addAVX2(SB), NOSPLIT, $0-72
+	MOVQ   y_base+0(FP), CX
+	MOVQ   a_base+24(FP), DX
+	MOVQ   b_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   y_len+8(FP), SI
+	XORQ   AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y0
+	VADDPS  (BX)(AX*4), Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func addReLUAVX2(y []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·addReLUAVX2(SB), NOSPLIT, $0-72
+	MOVQ   y_base+0(FP), CX
+	MOVQ   a_base+24(FP), DX
+	MOVQ   b_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   y_len+8(FP), SI
+	XORQ   AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func shiftAVX2(y []float32, x []float32, v float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·shiftAVX2(SB), NOSPLIT, $0-52
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVSS        v+48(FP), X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         y_len+8(FP), BX
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, BX
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func shiftReLUAVX2(y []float32, x []float32, v float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·shiftReLUAVX2(SB), NOSPLIT, $0-52
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVSS        v+48(FP), X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         y_len+8(FP), BX
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y2
+	VADDPS  Y0, Y2, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, BX
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func maximumAVX2(y []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·maximumAVX2(SB), NOSPLIT, $0-72
+	MOVQ   y_base+0(FP), CX
+	MOVQ   a_base+24(FP), DX
+	MOVQ   b_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   y_len+8(FP), SI
+	XORQ   AX, AX
+
+next:
+	VMOVUPS   (DX)(AX*4), Y0
+	VMAXPS    (BX)(AX*4), Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (CX)(AX*4)
+	ADDQ      $0x08, AX
+	CMPQ      AX, SI
+	JLT       next
+	VZEROUPPER
+	RET
+
+// func sgdAVX2(to []float32, w []float32, m []float32, g []float32, mu float32, decay float32, rate float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·sgdAVX2(SB), NOSPLIT, $0-108
+	MOVQ         to_base+0(FP), CX
+	MOVQ         w_base+24(FP), DX
+	MOVQ         m_base+48(FP), BX
+	MOVQ         g_base+72(FP), SI
+	MOVSS        mu+96(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        decay+100(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        rate+104(FP), X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         to_len+8(FP), DI
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y3
+	VMOVUPS (BX)(AX*4), Y4
+	VMULPS  Y0, Y4, Y4
+	VADDPS  (SI)(AX*4), Y4, Y4
+	VMULPS  Y1, Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, (BX)(AX*4)
+	VMULPS  Y2, Y4, Y4
+	VSUBPS  Y4, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, DI
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func normAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·normAVX2(SB), NOSPLIT, $0-60
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVSS        mean+48(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        scale+52(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        shift+56(FP), X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         y_len+8(FP), BX
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y3
+	VSUBPS  Y0, Y3, Y3
+	VMULPS  Y1, Y3, Y3
+	VADDPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, BX
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func normReLUAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·normReLUAVX2(SB), NOSPLIT, $0-60
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVSS        mean+48(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        scale+52(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        shift+56(FP), X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         y_len+8(FP), BX
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y4
+	VSUBPS  Y0, Y4, Y4
+	VMULPS  Y1, Y4, Y4
+	VADDPS  Y2, Y4, Y4
+	VMAXPS  Y4, Y3, Y4
+	VMOVUPS Y4, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, BX
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func normGradAVX2(dx []float32, x []float32, dy []float32, mean float32, scale float32, shift float32, slope float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·normGradAVX2(SB), NOSPLIT, $0-88
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVSS        mean+72(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        scale+76(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        shift+80(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVSS        slope+84(FP), X3
+	VBROADCASTSS X3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         dx_len+8(FP), SI
+	XORQ         AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y4
+	VMOVUPS (BX)(AX*4), Y5
+	VSUBPS  Y0, Y4, Y4
+	VMULPS  Y3, Y4, Y4
+	VSUBPS  Y2, Y5, Y5
+	VSUBPS  Y4, Y5, Y5
+	VMULPS  Y1, Y5, Y5
+	VMOVUPS Y5, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     next
+	VZEROUPPER
+	RET
+
+// func sumAVX2(x []float32) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   x_len+8(FP), DX
+	XORQ   AX, AX
+
+next:
+	VCVTPS2PD    (CX)(AX*4), Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    16(CX)(AX*4), Y4
+	VADDPD       Y4, Y1, Y1
+	VCVTPS2PD    32(CX)(AX*4), Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    48(CX)(AX*4), Y4
+	VADDPD       Y4, Y3, Y3
+	ADDQ         $0x10, AX
+	CMPQ         AX, DX
+	JLT          next
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VZEROUPPER
+	MOVSD        X0, ret+24(FP)
+	RET
+
+// func squaresAVX2(x []float32, mean float64) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-40
+	MOVQ         x_base+0(FP), CX
+	MOVSD        mean+24(FP), X0
+	VBROADCASTSD X0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	MOVQ         x_len+8(FP), DX
+	XORQ         AX, AX
+
+next:
+	VCVTPS2PD    (CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VFMADD231PD  Y5, Y5, Y1
+	VCVTPS2PD    16(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VFMADD231PD  Y5, Y5, Y2
+	VCVTPS2PD    32(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VFMADD231PD  Y5, Y5, Y3
+	VCVTPS2PD    48(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VFMADD231PD  Y5, Y5, Y4
+	ADDQ         $0x10, AX
+	CMPQ         AX, DX
+	JLT          next
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDSD       X0, X1, X1
+	VZEROUPPER
+	MOVSD        X1, ret+32(FP)
+	RET
+
+// func productsAVX2(x []float32, g []float32, mean float64) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·productsAVX2(SB), NOSPLIT, $0-64
+	MOVQ         x_base+0(FP), CX
+	MOVQ         g_base+24(FP), DX
+	MOVSD        mean+48(FP), X0
+	VBROADCASTSD X0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	MOVQ         x_len+8(FP), BX
+	XORQ         AX, AX
+
+next:
+	VCVTPS2PD    (CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VCVTPS2PD    (DX)(AX*4), Y6
+	VFMADD231PD  Y6, Y5, Y1
+	VCVTPS2PD    16(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VCVTPS2PD    16(DX)(AX*4), Y6
+	VFMADD231PD  Y6, Y5, Y2
+	VCVTPS2PD    32(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VCVTPS2PD    32(DX)(AX*4), Y6
+	VFMADD231PD  Y6, Y5, Y3
+	VCVTPS2PD    48(CX)(AX*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VCVTPS2PD    48(DX)(AX*4), Y6
+	VFMADD231PD  Y6, Y5, Y4
+	ADDQ         $0x10, AX
+	CMPQ         AX, BX
+	JLT          next
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDSD       X0, X1, X1
+	VZEROUPPER
+	MOVSD        X1, ret+56(FP)
+	RET
+
+// func lrnForwardAVX2(y []float32, own []float32, x []float32, stride int, count int, k float32, alpha float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·lrnForwardAVX2(SB), NOSPLIT, $0-96
+	MOVQ         y_base+0(FP), CX
+	MOVQ         own_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         stride+72(FP), SI
+	MOVQ         count+80(FP), DI
+	SHLQ         $0x02, SI
+	MOVSS        k+88(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        alpha+92(FP), X1
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         y_len+8(FP), R8
+	XORQ         AX, AX
+
+next:
+	VXORPS Y2, Y2, Y2
+	LEAQ   (BX)(AX*4), R9
+	MOVQ   DI, R10
+
+rows:
+	VMOVUPS  (R9), Y3
+	VMULPS   Y3, Y3, Y3
+	VADDPS   Y3, Y2, Y2
+	ADDQ     SI, R9
+	DECQ     R10
+	JNZ      rows
+	VMULPS   Y1, Y2, Y2
+	VADDPS   Y0, Y2, Y2
+	VSQRTPS  Y2, Y3
+	VSQRTPS  Y3, Y2
+	VMULPS   Y3, Y2, Y2
+	VPCMPEQD Y3, Y3, Y3
+	VPSLLD   $0x19, Y3, Y3
+	VPSRLD   $0x02, Y3, Y3
+	VDIVPS   Y2, Y3, Y2
+	VMULPS   (DX)(AX*4), Y2, Y2
+	VMOVUPS  Y2, (CX)(AX*4)
+	ADDQ     $0x08, AX
+	CMPQ     AX, R8
+	JLT      next
+	VZEROUPPER
+	RET
+
+// func lrnRatioAVX2(p []float32, ratio []float32, own []float32, g []float32, x []float32, stride int, count int, k float32, alpha float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·lrnRatioAVX2(SB), NOSPLIT, $0-144
+	MOVQ         p_base+0(FP), CX
+	MOVQ         ratio_base+24(FP), DX
+	MOVQ         own_base+48(FP), BX
+	MOVQ         g_base+72(FP), SI
+	MOVQ         x_base+96(FP), DI
+	MOVQ         stride+120(FP), R8
+	MOVQ         count+128(FP), R9
+	SHLQ         $0x02, R8
+	MOVSS        k+136(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        alpha+140(FP), X1
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         p_len+8(FP), R10
+	XORQ         AX, AX
+
+next:
+	VXORPS Y2, Y2, Y2
+	LEAQ   (DI)(AX*4), R11
+	MOVQ   R9, R12
+
+rows:
+	VMOVUPS  (R11), Y3
+	VMULPS   Y3, Y3, Y3
+	VADDPS   Y3, Y2, Y2
+	ADDQ     R8, R11
+	DECQ     R12
+	JNZ      rows
+	VMULPS   Y1, Y2, Y2
+	VADDPS   Y0, Y2, Y2
+	VSQRTPS  Y2, Y4
+	VSQRTPS  Y4, Y3
+	VMULPS   Y4, Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSLLD   $0x19, Y4, Y4
+	VPSRLD   $0x02, Y4, Y4
+	VDIVPS   Y3, Y4, Y3
+	VMOVUPS  Y3, (CX)(AX*4)
+	VMOVUPS  (BX)(AX*4), Y4
+	VMULPS   (SI)(AX*4), Y4, Y4
+	VMULPS   Y3, Y4, Y4
+	VDIVPS   Y2, Y4, Y4
+	VMOVUPS  Y4, (DX)(AX*4)
+	ADDQ     $0x08, AX
+	CMPQ     AX, R10
+	JLT      next
+	VZEROUPPER
+	RET
+
+// func lrnGradAVX2(dx []float32, own []float32, g []float32, p []float32, ratio []float32, stride int, count int, slope float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·lrnGradAVX2(SB), NOSPLIT, $0-140
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         own_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	MOVQ         p_base+72(FP), SI
+	MOVQ         ratio_base+96(FP), DI
+	MOVQ         stride+120(FP), R8
+	MOVQ         count+128(FP), R9
+	SHLQ         $0x02, R8
+	MOVSS        slope+136(FP), X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         dx_len+8(FP), R10
+	XORQ         AX, AX
+
+next:
+	VXORPS Y1, Y1, Y1
+	LEAQ   (DI)(AX*4), R11
+	MOVQ   R9, R12
+
+rows:
+	VMOVUPS (R11), Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    R8, R11
+	DECQ    R12
+	JNZ     rows
+	VMULPS  (DX)(AX*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VMULPS  (SI)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R10
+	JLT     next
+	VZEROUPPER
+	RET

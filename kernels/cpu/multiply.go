@@ -20,6 +20,7 @@ type bound struct {
 	outGroup int   // elements from group to group
 	bias     *view // nil: none
 	relu     bool
+	ops      *rowOps
 	packed   []float32
 	scratch  []float32 // of all threads
 	perLocal int
@@ -37,7 +38,7 @@ type grouped struct {
 // launch returns a launch for out ← rows × source.
 func (c *call) launch(p *product, rows packedRows, src, out grouped, bias *view) kernels.Launch {
 	b := &bound{product: p, rowsIn: rows, out: out.view, outGroup: out.group, bias: bias,
-		relu:  c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU,
+		relu: c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU, ops: &c.b.tier.rows,
 		src:   padded{src: src.view, group: src.group, phases: p.phases, margin: p.margin, size: p.size, plane: p.plane},
 		group: p.packedFloats(), perLocal: p.copyFloats() + p.resultFloats()}
 	ws := of[float32](c.ws)
@@ -137,10 +138,10 @@ func (b *bound) job(local []float32, job int) {
 				continue
 			}
 			into := results[t*b.mb*b.ldc:]
-			rows := b.packed[g*b.group+b.begins[t]:]
+			packed := b.packed[g*b.group+b.begins[t]:]
 			for j := 0; j < (h-1)*b.width+w; j += nr {
 				for i := m0; i < m1; i += mr {
-					b.tile.run(rows[(i*b.channels+c0*mr)*taps:][:mr*count*taps], copied[j:], off, into[(i-m0)*b.ldc+j:], b.ldc, c0 > 0)
+					b.tile.run(packed[(i*b.channels+c0*mr)*taps:][:mr*count*taps], copied[j:], off, into[(i-m0)*b.ldc+j:], b.ldc, c0 > 0)
 				}
 			}
 		}
@@ -170,15 +171,9 @@ func (b *bound) store(from []float32, t *target, n, g, m0, m1, row, col int) {
 					dst[j*step] = v
 				}
 			case b.relu:
-				dst := b.out.f[at:][:w]
-				for j, v := range src {
-					dst[j] = max(v+add, 0)
-				}
+				b.ops.shiftReLU(b.out.f[at:][:w], src, add)
 			case b.bias != nil:
-				dst := b.out.f[at:][:w]
-				for j, v := range src {
-					dst[j] = v + add
-				}
+				b.ops.shift(b.out.f[at:][:w], src, add)
 			default:
 				copy(b.out.f[at:][:w], src)
 			}

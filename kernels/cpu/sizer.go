@@ -69,6 +69,10 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 		if len(in) == 2 {
 			need = 4 * int64(threads) * int64(lrnScratch(in[0][1]))
 		}
+	case kernels.MaxPool:
+		if len(in) == 1 {
+			need = 4 * int64(threads) * int64(poolScratch(in[0][3]))
+		}
 	case kernels.SumOfSquares:
 		if len(in) == 1 { // one sum for each job of a walk, which has half a grain at least
 			need = 8 * int64(2*ceil(in[0].Volume(), grain)+1)

@@ -13,6 +13,7 @@ type tier struct {
 	lanes int // of a vector
 	tiles []tile
 	dots  []dotTile
+	rows  rowOps
 }
 
 // tile multiplies a block of packed rows with columns that lie anywhere.
@@ -56,6 +57,7 @@ var generic = tier{
 	lanes: 1,
 	tiles: []tile{{2, 4, tile2x4}, {1, 8, tile1x8}},
 	dots:  []dotTile{{2, 2, dot2x2}},
+	rows:  genericRows,
 }
 
 // chosen returns the tier that CLEAVE_CPU asks for, or else the best that this machine has.
@@ -99,7 +101,7 @@ func (t *tier) dotFor(m, n int) dotTile {
 	var best dotTile
 	least := 0
 	for _, k := range t.dots {
-		fma, load := 3*k.mr*k.nr, 2*(k.mr+k.nr)
+		fma, load := 3*k.mr*k.nr, 2*k.mr+3*k.nr // b's rows begin anywhere: half of their loads span two lines
 		if cost := ceil(m, k.mr) * ceil(n, k.nr) * max(fma, load); best.mr == 0 || cost < least {
 			best, least = k, cost
 		}

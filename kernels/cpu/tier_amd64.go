@@ -23,4 +23,5 @@ func (t *tier) set(tiles []tileFunc, dots []dotFunc) {
 	for i, f := range dots {
 		t.dots[i].run = f
 	}
+	t.rows = avx2Rows // 16 lanes would wait for memory as eight do
 }

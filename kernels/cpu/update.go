@@ -28,15 +28,9 @@ func bindSGD(c *call) (kernels.Launch, error) {
 	if err := vector(1, "sgd's rate", *rate); err != nil {
 		return nil, err
 	}
-	mu, decay := float32(c.d.Mu), float32(c.d.Decay)
+	mu, decay, sgd := float32(c.d.Mu), float32(c.d.Decay), c.b.tier.rows.sgd
 	return c.each(newLoop(&c.out, w, m, g), func(at [maxViews]int, n int) {
-		to, w, m, g := c.out.f[at[0]:][:n], w.f[at[1]:][:n], m.f[at[2]:][:n], g.f[at[3]:][:n]
-		r := rate.f[rate.at]
-		for i, v := range w {
-			s := mu*m[i] + g[i] + decay*v
-			m[i] = s
-			to[i] = v - r*s
-		}
+		sgd(c.out.f[at[0]:][:n], w.f[at[1]:][:n], m.f[at[2]:][:n], g.f[at[3]:][:n], mu, decay, rate.f[rate.at])
 	}), nil
 }
 
@@ -49,20 +43,11 @@ func bindSumOfSquares(c *call) (kernels.Launch, error) {
 		return nil, fmt.Errorf("the workspace is too small")
 	}
 	sums := doubles(c.ws)[:l.jobs] // one a job, added in order
-	x, pool, out := c.in[0].f, c.b.pool, &c.out
+	x, pool, out, squares := c.in[0].f, c.b.pool, &c.out, c.b.tier.rows.squares
 	body := func(_, job int) {
-		var a, b float64
-		l.job(job, func(at [maxViews]int, n int) {
-			row := x[at[0]:][:n]
-			for ; len(row) >= 2; row = row[2:] {
-				a += float64(row[0]) * float64(row[0])
-				b += float64(row[1]) * float64(row[1])
-			}
-			for _, v := range row {
-				a += float64(v) * float64(v)
-			}
-		})
-		sums[job] = a + b
+		var s float64
+		l.job(job, func(at [maxViews]int, n int) { s += squares(x[at[0]:][:n], 0) })
+		sums[job] = s
 	}
 	return func() error {
 		pool.run(l.jobs, body)

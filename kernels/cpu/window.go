@@ -57,27 +57,41 @@ func bindMaxPool(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.eachPlane(newPlanes(x), func(n, ch int) {
-		for oh, rs := range p.rows {
-			to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
-			for ow := range to {
-				to[ow] = float32(math.Inf(-1))
-			}
-			for h := rs.lo; h < rs.hi; h++ {
-				row := x.f[x.pos(n, ch, h, 0):][:p.wd]
+	planes, maximum, pool := newPlanes(x), c.b.tier.rows.maximum, c.b.pool
+	lines, length := of[float32](c.ws), poolScratch(p.wd)
+	body := func(thread, job int) {
+		line := lines[thread*length:][:p.wd] // the maximum of a window's rows
+		planes.job(job, func(n, ch int) {
+			for oh, rs := range p.rows {
+				to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
+				for h := rs.lo; h < rs.hi; h++ {
+					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
+					if h == rs.lo {
+						copy(line, row)
+					} else {
+						maximum(line, line, row)
+					}
+				}
 				for ow, s := range p.cols {
-					m := to[ow]
-					for w := s.lo; w < s.hi; w++ {
-						if v := row[w]; v > m || v != v {
-							m = v
+					m := float32(math.Inf(-1))
+					if rs.lo < rs.hi {
+						for _, v := range line[s.lo:max(s.lo, s.hi)] {
+							m = max(m, v)
 						}
 					}
 					to[ow] = m
 				}
 			}
-		}
-	}), nil
+		})
+	}
+	return func() error {
+		pool.run(planes.jobs, body)
+		return nil
+	}, nil
 }
+
+// poolScratch is the scratch memory in floats that a thread needs for rows of a length.
+func poolScratch(length int) int { return roundUp(length, 16) }
 
 func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 	x, y, dy, dx := &c.in[0], &c.in[1], &c.in[2], &c.out
@@ -97,17 +111,19 @@ func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 		}
 		for oh, rs := range p.rows {
 			top, g := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)], dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)]
-		window:
 			for ow, s := range p.cols {
-				m := top[ow]
-				for h := rs.lo; h < rs.hi; h++ {
+				m, first := top[ow], -1
+				for h := rs.hi - 1; h >= rs.lo; h-- { // from the last, so that the first remains
+					at := dx.pos(n, ch, h, 0)
 					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
-					for w := s.lo; w < s.hi; w++ {
+					for w := s.hi - 1; w >= s.lo; w-- {
 						if row[w] == m {
-							dx.f[dx.pos(n, ch, h, w)] += g[ow]
-							continue window
+							first = at + w
 						}
 					}
+				}
+				if first >= 0 {
+					dx.f[first] += g[ow]
 				}
 			}
 		}

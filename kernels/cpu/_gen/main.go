@@ -62,6 +62,7 @@ func main() {
 	}{{avx2, 4, 3}, {avx2, 1, 8}, {avx512, 5, 5}, {avx512, 4, 3}, {avx512, 1, 8}} {
 		dot(t.v, t.mr, t.nr)
 	}
+	rows()
 	Generate()
 }
 
