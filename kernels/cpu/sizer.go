@@ -71,7 +71,7 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 		}
 	case kernels.MaxPool:
 		if len(in) == 1 {
-			need = 4 * int64(threads) * int64(poolScratch(in[0][3]))
+			need = 4 * int64(threads) * int64(max(0, poolScratch(d.Window, out[3])))
 		}
 	case kernels.SumOfSquares:
 		if len(in) == 1 { // one sum for each job of a walk, which has half a grain at least

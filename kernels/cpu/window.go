@@ -22,7 +22,7 @@ func newPooling(w kernels.Window, x, y *view) (*pooling, error) {
 		return nil, fmt.Errorf("pool: %v does not match %v", x.n, y.n)
 	}
 	for a := range 2 {
-		if w.Kernel[a] < 1 || w.Stride[a] < 1 || min(w.Pad[2*a], w.Pad[2*a+1]) < 0 {
+		if w.Kernel[a] < 1 || w.Stride[a] < 1 || min(w.Pad[2*a], w.Pad[2*a+1]) < 0 || w.Pad[2*a] >= w.Kernel[a] {
 			return nil, fmt.Errorf("pool: window %v, stride %v, padding %v", w.Kernel, w.Stride, w.Pad)
 		}
 		size, before, after := x.n[2+a], w.Pad[0], w.Pad[1]
@@ -58,28 +58,32 @@ func bindMaxPool(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	planes, maximum, pool := newPlanes(x), c.b.tier.rows.maximum, c.b.pool
-	lines, length := of[float32](c.ws), poolScratch(p.wd)
+	// A line is the maximum of a window's rows, with the padding that windows reach; of it
+	// and its neighbours to the right the maximum is taken in turn.
+	kernel, stride, left := c.d.Window.Kernel[1], c.d.Window.Stride[1], c.d.Window.Pad[2]
+	length := poolLine(c.d.Window, len(p.cols))
+	inside := min(p.wd, length-left)
+	lines, size := of[float32](c.ws), poolScratch(c.d.Window, len(p.cols))
 	body := func(thread, job int) {
-		line := lines[thread*length:][:p.wd] // the maximum of a window's rows
+		line := lines[thread*size:][:length]
+		best := lines[thread*size+size/2:][:length-kernel+1]
+		lowest := float32(math.Inf(-1))
 		planes.job(job, func(n, ch int) {
 			for oh, rs := range p.rows {
-				to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
-				for h := rs.lo; h < rs.hi; h++ {
-					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
-					if h == rs.lo {
-						copy(line, row)
-					} else {
-						maximum(line, line, row)
-					}
+				for i := range line {
+					line[i] = lowest
 				}
-				for ow, s := range p.cols {
-					m := float32(math.Inf(-1))
-					if rs.lo < rs.hi {
-						for _, v := range line[s.lo:max(s.lo, s.hi)] {
-							m = max(m, v)
-						}
-					}
-					to[ow] = m
+				for h := rs.lo; h < rs.hi; h++ {
+					part := line[left:][:inside]
+					maximum(part, part, x.f[x.pos(n, ch, h, 0):][:inside])
+				}
+				copy(best, line)
+				for s := 1; s < kernel; s++ {
+					maximum(best, best, line[s:][:len(best)])
+				}
+				to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
+				for ow := range to {
+					to[ow] = best[ow*stride]
 				}
 			}
 		})
@@ -90,8 +94,11 @@ func bindMaxPool(c *call) (kernels.Launch, error) {
 	}, nil
 }
 
-// poolScratch is the scratch memory in floats that a thread needs for rows of a length.
-func poolScratch(length int) int { return roundUp(length, 16) }
+// poolLine is how many columns, padding included, so many windows reach.
+func poolLine(w kernels.Window, windows int) int { return (windows-1)*w.Stride[1] + w.Kernel[1] }
+
+// poolScratch is the scratch memory in floats that a thread needs for such lines.
+func poolScratch(w kernels.Window, windows int) int { return 2 * roundUp(poolLine(w, windows), 16) }
 
 func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 	x, y, dy, dx := &c.in[0], &c.in[1], &c.in[2], &c.out
