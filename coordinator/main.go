@@ -55,10 +55,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 func status(err error) int {
 	var interrupted *job.Interrupted
 	var usage *usageError
+	var worker *command.UsageError
 	switch {
 	case errors.As(err, &interrupted), errors.Is(err, job.ErrLeft):
 		return statusInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &worker):
 		return statusUsage
 	}
 	return statusFailed
@@ -95,10 +96,27 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{fmt.Sprintf("%v (see %s --help)", err, c.CommandPath())}
+		return &usageError{fmt.Sprintf("%s (see %s --help)", command.FlagFault(err), c.CommandPath())}
 	})
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.trainCommand(), a.planCommand(), a.modelsCommand(), a.versionCommand(), a.workerCommand())
 	return root
+}
+
+// helpCommand is cobra's, but for a command that does not exist it fails.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noArgs(c.Root(), args)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // usageError is a command line that cannot be meant.

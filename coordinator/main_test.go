@@ -59,11 +59,13 @@ func TestBadInput(t *testing.T) {
 	}
 	rows := []row{
 		{"trian", []string{`unknown command "trian": it is one of models, plan, train, version`}, 2},
+		{"help trian", []string{`unknown command "trian": it is one of models, plan, train, version`}, 2},
+		{"worker --bogus", []string{"unknown flag: --bogus (see worker --help)"}, 2},
 		{"train extra", []string{`unexpected argument "extra"`}, 2},
 		{"models extra", []string{`unexpected argument "extra"`}, 2},
 		{"train --bacth 3", []string{"unknown flag: --bacth (see coordinator train --help)"}, 2},
-		{"train --batch x", []string{`invalid argument "x" for "--batch"`}, 2},
-		{"train --steps -1", []string{`invalid argument "-1" for "--steps"`}, 2},
+		{"train --batch x", []string{`invalid argument "x" for --batch: invalid syntax (see coordinator train --help)`}, 2},
+		{"train --steps -1", []string{`invalid argument "-1" for --steps`}, 2},
 		{"models --format xml", []string{`unknown --format "xml": it is table or json`}, 2},
 
 		{"train --model alexnett", []string{`unknown model "alexnett": nearest are alexnet`}, 2},
@@ -123,6 +125,9 @@ func TestBadInput(t *testing.T) {
 		{"plan --workers 0", []string{"--workers must be at least 1"}, 2},
 		{"plan --batch 0", []string{"--batch must be at least 1"}, 2},
 		{"plan --batch 3 --workers 4 --policy data", []string{"smaller than the 4 workers"}, 2},
+		{"plan --size 0", []string{"--size must be at least 1, not 0"}, 2},
+		{"plan --classes 0", []string{"--classes must be at least 1, not 0"}, 2},
+		{"plan --groups 0", []string{"--groups must be at least 1, not 0"}, 2},
 		{"plan --format yaml", []string{`unknown --format "yaml"`}, 2},
 		{"plan --data cifar10:" + short, []string{"data_batch_1.bin"}, 1},
 		{"plan --model resnext29-2x4d --policy alexnet2012 --workers 64", []string{"alexnet2012"}, 1},

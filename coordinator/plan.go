@@ -31,6 +31,8 @@ type planSettings struct {
 	classes int
 	threads int
 	format  string
+
+	changed func(flag string) bool
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -46,6 +48,7 @@ no worker. The figures are those that train has with the same flags.`,
 		RunE: func(*cobra.Command, []string) error { return a.plan(&s) },
 	}
 	f := c.Flags()
+	s.changed = f.Changed
 	f.SortFlags = false
 	f.StringVar(&s.model, "model", s.model, "net to plan (see coordinator models)")
 	f.IntVar(&s.groups, "groups", 0, "groups of the net's grouped convolutions (default: the net's own)")
@@ -86,9 +89,9 @@ func (s *planSettings) validate() error {
 		}
 	}
 	say(s.workers < 1, "--workers must be at least 1, not %d", s.workers)
-	say(s.groups < 0, "--groups must be at least 1, not %d", s.groups)
-	say(s.size < 0, "--size must be at least 1, not %d", s.size)
-	say(s.classes < 0, "--classes must be at least 1, not %d", s.classes)
+	say(s.groups < 0 || s.changed("groups") && s.groups == 0, "--groups must be at least 1, not %d", s.groups)
+	say(s.size < 0 || s.changed("size") && s.size == 0, "--size must be at least 1, not %d", s.size)
+	say(s.classes < 0 || s.changed("classes") && s.classes == 0, "--classes must be at least 1, not %d", s.classes)
 	say(s.threads < 1, "--threads must be at least 1, not %d", s.threads)
 	say(s.data != "" && (s.size != 0 || s.classes != 0), "give --data or --size and --classes, not both")
 	return usageFaults(faults)

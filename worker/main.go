@@ -22,7 +22,9 @@ func main() {
 	}
 	err := command.New(devices).Execute()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", strings.Join(strings.Fields(err.Error()), " "))
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(os.Stderr, "worker:", strings.TrimSpace(line))
+		}
 	}
 	os.Exit(command.Status(err))
 }

@@ -5,13 +5,16 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"cleave/worker/agent"
 )
@@ -25,7 +28,7 @@ func New(devices Devices) *cobra.Command {
 		Short: "compute one part of a net for a coordinator",
 		Long: "worker registers with a coordinator, is given its part of a net, and trains it together\n" +
 			"with the other workers until the coordinator says that it is done. Start one per device.",
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,7 +48,30 @@ func New(devices Devices) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags(), devices)
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{FlagFault(err) + " (see worker --help)"} })
 	return cmd
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &UsageError{fmt.Sprintf("unexpected argument %q (see worker --help)", args[0])}
+	}
+	return nil
+}
+
+// UsageError is a command line that cannot be meant; its text has a line for each fault.
+type UsageError struct{ text string }
+
+func (e *UsageError) Error() string { return e.text }
+
+// FlagFault returns what is wrong with a flag, without the names of Go's functions.
+func FlagFault(err error) string {
+	var value *pflag.InvalidValueError
+	var number *strconv.NumError
+	if errors.As(err, &value) && errors.As(err, &number) {
+		return fmt.Sprintf("invalid argument %q for --%s: %v", value.GetValue(), value.GetFlag().Name, number.Err)
+	}
+	return err.Error()
 }
 
 // SignalError says that a signal ended the worker.
@@ -53,13 +79,16 @@ type SignalError struct{ Signal os.Signal }
 
 func (e *SignalError) Error() string { return "ended by a signal: " + e.Signal.String() }
 
-// Status returns the exit status for the command's error: 0 for none, 128 and the signal's
-// number for a SignalError (an interrupt: 130), else 1.
+// Status returns the exit status for the command's error: 0 for none, 2 for a UsageError,
+// 128 and the signal's number for a SignalError (an interrupt: 130), else 1.
 func Status(err error) int {
 	var s *SignalError
+	var usage *UsageError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &usage):
+		return 2
 	case errors.As(err, &s):
 		if n, ok := s.Signal.(syscall.Signal); ok {
 			return 128 + int(n)

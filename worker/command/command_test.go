@@ -81,7 +81,7 @@ func TestBadFlags(t *testing.T) {
 		{"h:1 --device gpu", `--device: this build has no "gpu", it has cpu, tpu`},
 		{"h:1 --threads -1", "--threads: -1 is not between 1 and 4096"},
 		{"h:1 --threads 5000", "--threads: 5000 is not between 1 and 4096"},
-		{"h:1 --threads two", `invalid argument "two" for "--threads" flag`},
+		{"h:1 --threads two", `invalid argument "two" for --threads: invalid syntax (see worker --help)`},
 		{"h:1 --memory-limit lots", `--memory-limit: "lots" is no size like 2GiB or 500MB`},
 		{"h:1 --memory-limit -1GB", `--memory-limit: "-1GB" is no size like 2GiB or 500MB`},
 		{"h:1 --memory-limit 0", "--memory-limit: nothing fits in 0 bytes"},
@@ -90,11 +90,11 @@ func TestBadFlags(t *testing.T) {
 		{"h:1 --name " + strings.Repeat("a", 65), "is longer than 64 bytes"},
 		{"h:1 --wait 0s", "--wait: 0s is not a time to wait"},
 		{"h:1 --wait -5m", "--wait: -5m0s is not a time to wait"},
-		{"h:1 --wait soon", `invalid argument "soon" for "--wait" flag`},
+		{"h:1 --wait soon", `invalid argument "soon" for "--wait" flag: time: invalid duration "soon" (see worker --help)`},
 		{"h:1 --colour red", "unknown flag: --colour"},
-		{"h:1 again", `unknown command "again"`},
-		// More than one fault: all in one line.
-		{"h --threads -1 --device x", `--coordinator: "h" is no host:port; --threads: -1 is not between 1 and 4096; --device: this build has no "x"`},
+		{"h:1 again", `unexpected argument "again" (see worker --help)`},
+		// More than one fault: a line each.
+		{"h --threads -1 --device x", "--coordinator: \"h\" is no host:port\n--threads: -1 is not between 1 and 4096\n--device: this build has no \"x\""},
 		// The device is opened before the coordinator is looked for.
 		{"h:1", "open device cpu: the cpu is on fire"},
 		{"h:1 --device cpu:1", `open device cpu:1: there is one only, it has no number "1"`},
@@ -108,11 +108,15 @@ func TestBadFlags(t *testing.T) {
 			t.Errorf("%q\n got %v\nwant %s", args, err, c.want)
 			continue
 		}
-		if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: more than one line: %v", args, err)
+		if strings.Count(err.Error(), "\n") != strings.Count(c.want, "\n") {
+			t.Errorf("%q: more than a line for each fault: %v", args, err)
 		}
-		if Status(err) != 1 {
-			t.Errorf("%q: status %d", args, Status(err))
+		want := 2
+		if strings.Contains(c.want, "open device") || strings.Contains(c.want, "on fire") {
+			want = 1
+		}
+		if Status(err) != want {
+			t.Errorf("%q: status %d, want %d", args, Status(err), want)
 		}
 	}
 	if _, err := execute(); err == nil || !strings.Contains(err.Error(), "say where the coordinator is") {

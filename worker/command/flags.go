@@ -44,7 +44,7 @@ func (f *flags) register(s *pflag.FlagSet, devices Devices) {
 	}
 }
 
-// config checks the flags; the error joins all faults in one line.
+// config checks the flags; the error is a UsageError with a line for each fault.
 func (f *flags) config(devices Devices) (agent.Config, error) {
 	c := agent.Config{
 		Coordinator: f.coordinator, Wait: f.wait, Listen: f.listen, Advertise: f.advertise,
@@ -78,7 +78,7 @@ func (f *flags) config(devices Devices) (agent.Config, error) {
 		check("wait", fmt.Errorf("%v is not a time to wait", f.wait))
 	}
 	if len(faults) > 0 {
-		return c, errors.New(strings.Join(faults, "; "))
+		return c, &UsageError{strings.Join(faults, "\n")}
 	}
 	return c, nil
 }
