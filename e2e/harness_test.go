@@ -137,3 +137,25 @@ func only(events []event, kind string) []event {
 	}
 	return some
 }
+
+// done is the last line of a metrics file.
+type done struct {
+	Event  string  `json:"event"`
+	Reason string  `json:"reason"`
+	Bytes  int64   `json:"exchange_bytes"`
+	Peaks  []int64 `json:"peak_bytes"`
+}
+
+func readDone(t *testing.T, path string) done {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	var d done
+	if err := json.Unmarshal(lines[len(lines)-1], &d); err != nil || d.Event != "done" {
+		t.Fatalf("%s ends with %q, want the event done", path, lines[len(lines)-1])
+	}
+	return d
+}

@@ -14,11 +14,11 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type planned struct {
 	Model     string `json:"model"`
 	Exchanges []struct {
-		At       string  `json:"at"`
-		Kind     string  `json:"kind"`
-		Pass     string  `json:"pass"`
+		At       string    `json:"at"`
+		Kind     string    `json:"kind"`
+		Pass     string    `json:"pass"`
 		PerImage []float64 `json:"bytes_received_per_image"`
-		PerStep  []int64 `json:"bytes_received_per_step"`
+		PerStep  []int64   `json:"bytes_received_per_step"`
 	} `json:"exchanges"`
 	Ranks     []plannedRank `json:"ranks"`
 	OneWorker plannedRank   `json:"one_worker"`

@@ -62,6 +62,16 @@ func (r *running) text() string {
 	return r.output.String()
 }
 
+// until waits for a text in the output.
+func (r *running) until(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(r.text(), text); {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in:\n%s", text, r.text())
+		}
+	}
+}
+
 // waitEnd returns the exit status and how long the command took to end from now.
 func (r *running) waitEnd(t *testing.T, limit time.Duration) (int, time.Duration) {
 	t.Helper()
@@ -129,6 +139,40 @@ func TestLostCoordinator(t *testing.T) {
 		if status, _ := w.waitEnd(t, 5*time.Second); status == 0 {
 			t.Errorf("a worker left with status 0:\n%s", w.text())
 		}
+	}
+}
+
+// TestRefusedWorkers sends a coordinator a second worker of a taken name, and one more than
+// it waits for: each must leave at once with a line that says why, and the training of the
+// others must go on.
+func TestRefusedWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes and waits")
+	}
+	address := freeAddress(t)
+	c := start(t, "coordinator", append(endless[:len(endless):len(endless)], "--workers", "2", "--listen", address)...)
+	left := start(t, "worker", "--coordinator", address, "--name", "left", "--threads", "1")
+	left.until(t, "registered")
+	refused := func(name, why string) {
+		t.Helper()
+		w := start(t, "worker", "--coordinator", address, "--name", name, "--threads", "1")
+		status, took := w.waitEnd(t, 5*time.Second)
+		if status != 1 || strings.Count(w.text(), "\n") != 1 || !strings.Contains(w.text(), "worker: the coordinator refused this worker: "+why) {
+			t.Errorf("%s: status %d after %v:\n%s", name, status, took, w.text())
+		}
+		c.until(t, "refused "+name+": "+why)
+	}
+	refused("left", "the name left is taken")
+	right := start(t, "worker", "--coordinator", address, "--name", "right", "--threads", "1")
+	right.until(t, "loaded")
+	refused("third", "the job has all of its 2 workers")
+	refused("left", "the name left is taken")
+	c.cmd.Process.Signal(os.Interrupt)
+	if status, _ := c.waitEnd(t, 10*time.Second); status != 130 || strings.Contains(c.text(), "lost") {
+		t.Errorf("status %d:\n%s", status, c.text())
+	}
+	for _, w := range []*running{left, right} {
+		w.waitEnd(t, 5*time.Second)
 	}
 }
 

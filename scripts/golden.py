@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden vectors of model/goldens: two small nets, computed by PyTorch.
 
-    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch==2.15.0
-    /tmp/golden/bin/python scripts/golden.py            # writes model/goldens/testdata
+    python3 -m venv .venv && .venv/bin/pip install torch==2.15.0
+    .venv/bin/python scripts/golden.py            # writes model/goldens/testdata
 
 For each net one safetensors file holds the images (bytes), labels and starting weights,
 and, computed in float64: logits, loss, the samples right (and right among the first
