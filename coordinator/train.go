@@ -204,13 +204,21 @@ func (a *app) hire(s *settings, coordinator net.Addr, sp *speech) (*crew, error)
 // announce says how workers find this coordinator.
 func announce(w io.Writer, s *settings, at net.Addr) {
 	address := at.String()
+	if tcp, ok := at.(*net.TCPAddr); ok {
+		if !tcp.IP.IsLoopback() {
+			fmt.Fprintf(w, "warning: %s is not loopback: traffic is plain text, and whoever reaches it can take part\n", at)
+		}
+		if tcp.IP.IsUnspecified() { // nobody can dial it
+			address = "HOST:" + strconv.Itoa(tcp.Port)
+			if host, err := os.Hostname(); err == nil {
+				address = net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+			}
+		}
+	}
 	if s.advertise != "" {
 		address = s.advertise
 	}
-	if tcp, ok := at.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		fmt.Fprintf(w, "warning: %s is not loopback: traffic is plain text, and whoever reaches it can take part\n", at)
-	}
-	fmt.Fprintf(w, "waiting for %d workers on %s: start each with: worker --coordinator %s\n", s.workers, at, address)
+	fmt.Fprintf(w, "waiting for %s on %s: start each with: worker --coordinator %s\n", plural(s.workers, "worker"), at, address)
 }
 
 // screen returns what shows the run: a bar if the output is a terminal, else lines; where

@@ -160,7 +160,7 @@ func TestInterruptTwice(t *testing.T) {
 
 func TestInterruptWaiting(t *testing.T) {
 	w := watch(t, "train", "--workers", "1", "--listen", "127.0.0.1:0")
-	w.until(t, "waiting for 1 workers on 127.0.0.1:")
+	w.until(t, "waiting for 1 worker on 127.0.0.1:")
 	w.signals <- os.Interrupt
 	if s := w.wait(t); s != 130 || !strings.Contains(w.text(), "interrupted before the first step") {
 		t.Errorf("status %d\n%s", s, w.text())
@@ -219,6 +219,12 @@ func TestAnnounce(t *testing.T) {
 		"waiting for 3 workers on 0.0.0.0:7070: start each with: worker --coordinator lead:7070\n"
 	if out.String() != want {
 		t.Errorf("%q", out.String())
+	}
+	out.Reset()
+	s.workers, s.advertise = 1, ""
+	announce(&out, &s, &net.TCPAddr{IP: net.IPv6unspecified, Port: 7070})
+	if host, err := os.Hostname(); err == nil && !strings.Contains(out.String(), "waiting for 1 worker on [::]:7070: start each with: worker --coordinator "+host+":7070\n") {
+		t.Errorf("%q names no host that workers can dial", out.String())
 	}
 }
 

@@ -165,7 +165,7 @@ func TestRefusedWorkers(t *testing.T) {
 	refused("left", "the name left is taken")
 	right := start(t, "worker", "--coordinator", address, "--name", "right", "--threads", "1")
 	right.until(t, "loaded")
-	refused("third", "the job has all of its 2 workers")
+	refused("third", "the job has its 2 workers already")
 	refused("left", "the name left is taken")
 	c.cmd.Process.Signal(os.Interrupt)
 	if status, _ := c.waitEnd(t, 10*time.Second); status != 130 || strings.Contains(c.text(), "lost") {

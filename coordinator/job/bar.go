@@ -16,6 +16,7 @@ import (
 type Bar struct {
 	out    io.Writer
 	course Course
+	begun  time.Time
 	bar    *mpb.Bar
 
 	mu       sync.Mutex    // held while the terminal is written
@@ -30,6 +31,10 @@ type Bar struct {
 // redraw is the time between two pictures of the bar.
 const redraw = 100 * time.Millisecond
 
+// home begins what is drawn: where the terminal shows what is typed, as ^C, the cursor has
+// moved to the right.
+const home = "\r"
+
 // NewBar returns a bar on the terminal out.
 func NewBar(out io.Writer) *Bar { return &Bar{out: out} }
 
@@ -39,19 +44,19 @@ func (b *Bar) Start(r StartReport) error {
 	if _, err := fmt.Fprintln(b.out, startText(r)); err != nil {
 		return err
 	}
-	b.course = r.Course
+	b.course, b.begun = r.Course, time.Now()
 	b.refresh = make(chan any)
 	b.progress = mpb.New(mpb.WithOutput(b.out), mpb.WithWidth(24), mpb.WithManualRefresh(b.refresh))
 	b.bar = b.progress.New(int64(r.Course.Steps), mpb.BarStyle().Lbound("▕").Filler("█").Tip("▌").Padding(" ").Rbound("▏"),
 		mpb.PrependDecorators(decor.Any(b.left)),
-		mpb.AppendDecorators(decor.Percentage(), decor.Any(b.right), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(b.right), decor.Any(b.timeLeft)),
 	)
 	b.drawLocked()
 	return nil
 }
 
 func (b *Bar) left(decor.Statistics) string {
-	return fmt.Sprintf("step %d/%d ", b.latest().Step, b.course.Steps)
+	return fmt.Sprintf(home+"step %d/%d ", b.latest().Step, b.course.Steps)
 }
 
 func (b *Bar) right(decor.Statistics) string {
@@ -59,8 +64,19 @@ func (b *Bar) right(decor.Statistics) string {
 	if s.Step == 0 {
 		return ""
 	}
-	return fmt.Sprintf("  loss %.4f  %.1f %%  %s images/s  %s", // fits beside a small bar in 80 columns
+	return fmt.Sprintf("  loss %.4f  %.1f %%  %s images/s  ⇄ %s", // fits beside a small bar in 80 columns
 		s.Loss, 100*s.Top1, rateText(s.ImagesPerSecond()), humanize.IBytes(s.Received))
+}
+
+// timeLeft goes by the time that the steps have taken so far; before the first there is
+// nothing to go by.
+func (b *Bar) timeLeft(decor.Statistics) string {
+	step := b.latest().Step
+	if step == 0 {
+		return ""
+	}
+	each := float64(time.Since(b.begun)) / float64(step)
+	return fmt.Sprintf("  %v", time.Duration(each*float64(b.course.Steps-step)).Round(time.Second))
 }
 
 func (b *Bar) latest() StepReport {
@@ -122,7 +138,7 @@ func (b *Bar) Write(lines []byte) (int, error) {
 	if b.progress == nil {
 		return b.out.Write(lines)
 	}
-	n, err := b.progress.Write(lines)
+	_, err := b.progress.Write(append([]byte(home), lines...))
 	b.drawLocked()
-	return n, err
+	return len(lines), err
 }

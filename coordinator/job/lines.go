@@ -53,12 +53,19 @@ func (l *Lines) Done(r DoneReport) error {
 }
 
 func startText(r StartReport) string {
-	workers := "1 worker"
-	if n := len(r.Workers); n > 1 {
-		workers = fmt.Sprintf("%d workers, policy %s", n, r.Policy)
+	workers := plural(len(r.Workers), "worker")
+	if len(r.Workers) > 1 {
+		workers += ", policy " + r.Policy
 	}
-	steps := fmt.Sprintf("%d steps of %d images", r.Course.Steps, r.Batch)
+	steps := plural(r.Course.Steps, "step") + " of " + plural(r.Batch, "image")
 	return fmt.Sprintf("training %s on %s: %s, %s a worker", r.Model, workers, steps, arenasText(r.Arenas))
+}
+
+func plural[T int | uint64](n T, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // arenasText says what the workers need: one figure if they all need about the same.
@@ -96,8 +103,8 @@ func doneText(r DoneReport) string {
 	if r.Step == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("%d steps in %s: %s images/s, %s exchanged, last loss %.4f",
-		r.Step, roundTime(r.Time), rateText(r.ImagesPerSecond()), humanize.IBytes(r.Received), r.Loss)
+	s := fmt.Sprintf("%s in %s: %s images/s, %s exchanged, last loss %.4f",
+		plural(r.Step, "step"), roundTime(r.Time), rateText(r.ImagesPerSecond()), humanize.IBytes(r.Received), r.Loss)
 	if r.Eval != nil && r.Eval.Step == r.Step {
 		s += fmt.Sprintf(", %.2f %% of %d test images right", 100*r.Eval.Top1, r.Eval.Images)
 	}

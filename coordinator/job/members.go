@@ -48,7 +48,7 @@ func (m *Machine) refusal(w Worker) string {
 		}
 	}
 	if m.state != gathering {
-		return fmt.Sprintf("the job has all of its %d workers", m.rules.Workers)
+		return fmt.Sprintf("the job has its %s already", plural(m.rules.Workers, "worker"))
 	}
 	if host, port, err := net.SplitHostPort(w.Address); err != nil || host == "" || port == "" || port == "0" {
 		return fmt.Sprintf("the address %q is none that other workers can reach: it must be HOST:PORT", w.Address)

@@ -155,6 +155,11 @@ func TestBar(t *testing.T) {
 	}
 	tell(t, b, func() {}, nil)
 	b.Close()
+	for _, line := range []string{"step ", "evaluation after step 20"} { // may follow a ^C
+		if !strings.Contains(out.String(), "\r"+line) {
+			t.Errorf("%q does not begin at the line's beginning in:\n%q", line, out.String())
+		}
+	}
 	if _, err := b.Write([]byte("after\n")); err != nil {
 		t.Error(err)
 	}

@@ -301,7 +301,7 @@ func TestOneTooMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-gate
-	if extra.refused != "the job has all of its 1 workers" {
+	if extra.refused != "the job has its 1 worker already" {
 		t.Errorf("refused because %q", extra.refused)
 	}
 }
