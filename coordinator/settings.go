@@ -61,7 +61,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&s.model, "model", s.model, "net to train (see coordinator models)")
 	f.IntVar(&s.groups, "groups", s.groups, "groups of the net's grouped convolutions (default: the net's own)")
-	f.StringVar(&s.data, "data", s.data, "images: patterns[:n=…,size=…,classes=…], cifar10:DIR, idx:DIR or random:HxWxC,classes")
+	f.StringVar(&s.data, "data", s.data, "images: patterns[:n=…,size=…,classes=…], cifar10:DIR, idx:DIR or random:HxWxC,classes[,n=…]")
 	f.IntVar(&s.batch, "batch", s.batch, "images of a step, all workers together")
 	f.Uint64Var(&s.epochs, "epochs", s.epochs, "times to go through the training images")
 	f.Uint64Var(&s.steps, "steps", s.steps, "steps in all, in place of --epochs")

@@ -84,7 +84,7 @@ func (a *app) train(ctx context.Context, s *settings) error {
 	listening.Go(func() { obey(signals, over, interrupt, leave, notes) })
 	err = job.Run(ctx, job.Config{
 		Rules:    job.Rules{Workers: s.ranks(), Course: t.course, Batch: s.batch, Tensors: s.tensors},
-		Listener: listener, Model: s.model, Policy: s.policy, Data: s.data, Seed: s.seed, Eval: s.batch,
+		Listener: listener, Model: s.model, Policy: s.policy, Data: s.data, Contents: t.contents, Seed: s.seed, Eval: s.batch,
 		Compile: t.compile, Reporter: reporters, Note: func(line string) { fmt.Fprintln(notes, line) },
 		Log:  slog.New(slog.NewTextHandler(notes, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Wait: s.wait, Interrupt: interrupt, Exits: exits,
@@ -130,6 +130,7 @@ func obey(signals <-chan os.Signal, over <-chan struct{}, interrupt chan<- struc
 type training struct {
 	settings  *settings
 	course    job.Course
+	contents  data.Contents
 	limit     int64 // bytes a worker, 0: none
 	blueprint *job.Blueprint
 }
@@ -145,7 +146,7 @@ func prepare(s *settings) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &training{settings: s, limit: limit}
+	t := &training{settings: s, limit: limit, contents: src.Contents()}
 	if t.course, err = job.NewCourse(src.Train.Len(), s.batch, s.length(), s.evalEvery, rates); err != nil {
 		return nil, &usageError{err.Error()}
 	}

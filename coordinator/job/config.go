@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"cleave/data"
 	"cleave/proto/programpb"
 )
 
@@ -17,6 +18,7 @@ type Config struct {
 	Model    string       // for reports
 	Policy   string       // for reports
 	Data     string       // for the workers: they read their images themselves
+	Contents data.Contents
 	Seed     uint64
 	Eval     int // images of an evaluation batch
 

@@ -280,6 +280,9 @@ func (s *server) load(rank int) *jobpb.ToWorker {
 		Program: s.programs.ByRank[rank], Peers: s.peers, Job: s.job,
 		Data: s.config.Data, Seed: s.config.Seed,
 		Batch: uint32(s.config.Rules.Batch), EvalBatch: uint32(s.config.Eval),
+		Contents: &jobpb.Contents{
+			TrainImages: uint64(s.config.Contents.Train), TestImages: uint64(s.config.Contents.Test), Digest: s.config.Contents.Digest,
+		},
 	}}}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cleave/data"
 	"cleave/proto/jobpb"
 	"cleave/proto/programpb"
 
@@ -52,7 +53,7 @@ func newTrial(t *testing.T, workers int, steps uint64, change func(*Config)) *tr
 	r := &trial{listener: bufconn.Listen(1 << 16), interrupt: make(chan struct{}, 1), exits: make(chan Exited, workers), end: make(chan error, 1)}
 	r.config = Config{
 		Rules:    Rules{Workers: workers, Batch: 8, Course: Course{Steps: steps, PerEpoch: 10, Rates: rates}},
-		Listener: r.listener, Model: "net", Policy: "model", Data: "patterns", Seed: 5, Eval: 8,
+		Listener: r.listener, Model: "net", Policy: "model", Data: "patterns", Contents: data.Contents{Train: 80, Test: 20, Digest: 7}, Seed: 5, Eval: 8,
 		Compile: func(ws []Worker) (*Programs, error) {
 			p := &Programs{}
 			for i := range ws {
@@ -241,7 +242,8 @@ func TestRunToTheEnd(t *testing.T) {
 		if l == nil || f.stop == nil {
 			t.Fatalf("%s: load %v, stop %v", f.name, l, f.stop)
 		}
-		if int(l.Program.Rank) != rank || len(l.Peers) != 3 || l.Data != "patterns" || l.Seed != 5 || l.Batch != 8 || l.EvalBatch != 8 || l.Job != a.load.Job {
+		if int(l.Program.Rank) != rank || len(l.Peers) != 3 || l.Data != "patterns" || l.Seed != 5 || l.Batch != 8 || l.EvalBatch != 8 ||
+			l.Contents.TrainImages != 80 || l.Contents.TestImages != 20 || l.Contents.Digest != 7 || l.Job != a.load.Job {
 			t.Errorf("%s got %v", f.name, l)
 		}
 		if f.stop.Reason != "" {

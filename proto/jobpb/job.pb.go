@@ -521,6 +521,7 @@ type Load struct {
 	Seed          uint64                 `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
 	Batch         uint32                 `protobuf:"varint,6,opt,name=batch,proto3" json:"batch,omitempty"`                          // global
 	EvalBatch     uint32                 `protobuf:"varint,7,opt,name=eval_batch,json=evalBatch,proto3" json:"eval_batch,omitempty"` // global
+	Contents      *Contents              `protobuf:"bytes,8,opt,name=contents,proto3" json:"contents,omitempty"`                     // of the coordinator's data; the worker's must be the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -604,6 +605,74 @@ func (x *Load) GetEvalBatch() uint32 {
 	return 0
 }
 
+func (x *Load) GetContents() *Contents {
+	if x != nil {
+		return x.Contents
+	}
+	return nil
+}
+
+// Contents tells sources of images apart.
+type Contents struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TrainImages   uint64                 `protobuf:"varint,1,opt,name=train_images,json=trainImages,proto3" json:"train_images,omitempty"`
+	TestImages    uint64                 `protobuf:"varint,2,opt,name=test_images,json=testImages,proto3" json:"test_images,omitempty"`
+	Digest        uint64                 `protobuf:"varint,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contents) Reset() {
+	*x = Contents{}
+	mi := &file_job_job_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contents) ProtoMessage() {}
+
+func (x *Contents) ProtoReflect() protoreflect.Message {
+	mi := &file_job_job_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contents.ProtoReflect.Descriptor instead.
+func (*Contents) Descriptor() ([]byte, []int) {
+	return file_job_job_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Contents) GetTrainImages() uint64 {
+	if x != nil {
+		return x.TrainImages
+	}
+	return 0
+}
+
+func (x *Contents) GetTestImages() uint64 {
+	if x != nil {
+		return x.TestImages
+	}
+	return 0
+}
+
+func (x *Contents) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
 type Loaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -612,7 +681,7 @@ type Loaded struct {
 
 func (x *Loaded) Reset() {
 	*x = Loaded{}
-	mi := &file_job_job_proto_msgTypes[6]
+	mi := &file_job_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +693,7 @@ func (x *Loaded) String() string {
 func (*Loaded) ProtoMessage() {}
 
 func (x *Loaded) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[6]
+	mi := &file_job_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +706,7 @@ func (x *Loaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loaded.ProtoReflect.Descriptor instead.
 func (*Loaded) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{6}
+	return file_job_job_proto_rawDescGZIP(), []int{7}
 }
 
 // Step asks for training step number; the worker takes batch `batch` of epoch `epoch`.
@@ -653,7 +722,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_job_job_proto_msgTypes[7]
+	mi := &file_job_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +734,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[7]
+	mi := &file_job_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +747,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{7}
+	return file_job_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Step) GetNumber() uint64 {
@@ -726,7 +795,7 @@ type Measures struct {
 
 func (x *Measures) Reset() {
 	*x = Measures{}
-	mi := &file_job_job_proto_msgTypes[8]
+	mi := &file_job_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +807,7 @@ func (x *Measures) String() string {
 func (*Measures) ProtoMessage() {}
 
 func (x *Measures) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[8]
+	mi := &file_job_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +820,7 @@ func (x *Measures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measures.ProtoReflect.Descriptor instead.
 func (*Measures) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{8}
+	return file_job_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Measures) GetLoss() float32 {
@@ -813,7 +882,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_job_job_proto_msgTypes[9]
+	mi := &file_job_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +894,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[9]
+	mi := &file_job_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +907,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{9}
+	return file_job_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StepDone) GetNumber() uint64 {
@@ -865,7 +934,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_job_job_proto_msgTypes[10]
+	mi := &file_job_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +946,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[10]
+	mi := &file_job_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +959,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{10}
+	return file_job_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Evaluate) GetStep() uint64 {
@@ -916,7 +985,7 @@ type EvalDone struct {
 
 func (x *EvalDone) Reset() {
 	*x = EvalDone{}
-	mi := &file_job_job_proto_msgTypes[11]
+	mi := &file_job_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +997,7 @@ func (x *EvalDone) String() string {
 func (*EvalDone) ProtoMessage() {}
 
 func (x *EvalDone) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[11]
+	mi := &file_job_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1010,7 @@ func (x *EvalDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvalDone.ProtoReflect.Descriptor instead.
 func (*EvalDone) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{11}
+	return file_job_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EvalDone) GetStep() uint64 {
@@ -1012,7 +1081,7 @@ type Failed struct {
 
 func (x *Failed) Reset() {
 	*x = Failed{}
-	mi := &file_job_job_proto_msgTypes[12]
+	mi := &file_job_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1093,7 @@ func (x *Failed) String() string {
 func (*Failed) ProtoMessage() {}
 
 func (x *Failed) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[12]
+	mi := &file_job_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1106,7 @@ func (x *Failed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failed.ProtoReflect.Descriptor instead.
 func (*Failed) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{12}
+	return file_job_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Failed) GetMessage() string {
@@ -1070,7 +1139,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_job_job_proto_msgTypes[13]
+	mi := &file_job_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1151,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[13]
+	mi := &file_job_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1164,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{13}
+	return file_job_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Stop) GetReason() string {
@@ -1113,7 +1182,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_job_job_proto_msgTypes[14]
+	mi := &file_job_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1194,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_job_job_proto_msgTypes[14]
+	mi := &file_job_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1207,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_job_job_proto_rawDescGZIP(), []int{14}
+	return file_job_job_proto_rawDescGZIP(), []int{15}
 }
 
 var File_job_job_proto protoreflect.FileDescriptor
@@ -1175,7 +1244,7 @@ const file_job_job_proto_rawDesc = "" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"#\n" +
 	"\aWelcome\x12\x18\n" +
-	"\aworkers\x18\x01 \x01(\rR\aworkers\"\xc1\x01\n" +
+	"\aworkers\x18\x01 \x01(\rR\aworkers\"\xf6\x01\n" +
 	"\x04Load\x124\n" +
 	"\aprogram\x18\x01 \x01(\v2\x1a.cleave.program.v1.ProgramR\aprogram\x12\x14\n" +
 	"\x05peers\x18\x02 \x03(\tR\x05peers\x12\x10\n" +
@@ -1184,7 +1253,13 @@ const file_job_job_proto_rawDesc = "" +
 	"\x04seed\x18\x05 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05batch\x18\x06 \x01(\rR\x05batch\x12\x1d\n" +
 	"\n" +
-	"eval_batch\x18\a \x01(\rR\tevalBatch\"\b\n" +
+	"eval_batch\x18\a \x01(\rR\tevalBatch\x123\n" +
+	"\bcontents\x18\b \x01(\v2\x17.cleave.job.v1.ContentsR\bcontents\"f\n" +
+	"\bContents\x12!\n" +
+	"\ftrain_images\x18\x01 \x01(\x04R\vtrainImages\x12\x1f\n" +
+	"\vtest_images\x18\x02 \x01(\x04R\n" +
+	"testImages\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\x04R\x06digest\"\b\n" +
 	"\x06Loaded\"^\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
@@ -1239,7 +1314,7 @@ func file_job_job_proto_rawDescGZIP() []byte {
 	return file_job_job_proto_rawDescData
 }
 
-var file_job_job_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_job_job_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_job_job_proto_goTypes = []any{
 	(*FromWorker)(nil),        // 0: cleave.job.v1.FromWorker
 	(*ToWorker)(nil),          // 1: cleave.job.v1.ToWorker
@@ -1247,40 +1322,42 @@ var file_job_job_proto_goTypes = []any{
 	(*Refused)(nil),           // 3: cleave.job.v1.Refused
 	(*Welcome)(nil),           // 4: cleave.job.v1.Welcome
 	(*Load)(nil),              // 5: cleave.job.v1.Load
-	(*Loaded)(nil),            // 6: cleave.job.v1.Loaded
-	(*Step)(nil),              // 7: cleave.job.v1.Step
-	(*Measures)(nil),          // 8: cleave.job.v1.Measures
-	(*StepDone)(nil),          // 9: cleave.job.v1.StepDone
-	(*Evaluate)(nil),          // 10: cleave.job.v1.Evaluate
-	(*EvalDone)(nil),          // 11: cleave.job.v1.EvalDone
-	(*Failed)(nil),            // 12: cleave.job.v1.Failed
-	(*Stop)(nil),              // 13: cleave.job.v1.Stop
-	(*Heartbeat)(nil),         // 14: cleave.job.v1.Heartbeat
-	(*programpb.Program)(nil), // 15: cleave.program.v1.Program
+	(*Contents)(nil),          // 6: cleave.job.v1.Contents
+	(*Loaded)(nil),            // 7: cleave.job.v1.Loaded
+	(*Step)(nil),              // 8: cleave.job.v1.Step
+	(*Measures)(nil),          // 9: cleave.job.v1.Measures
+	(*StepDone)(nil),          // 10: cleave.job.v1.StepDone
+	(*Evaluate)(nil),          // 11: cleave.job.v1.Evaluate
+	(*EvalDone)(nil),          // 12: cleave.job.v1.EvalDone
+	(*Failed)(nil),            // 13: cleave.job.v1.Failed
+	(*Stop)(nil),              // 14: cleave.job.v1.Stop
+	(*Heartbeat)(nil),         // 15: cleave.job.v1.Heartbeat
+	(*programpb.Program)(nil), // 16: cleave.program.v1.Program
 }
 var file_job_job_proto_depIdxs = []int32{
 	2,  // 0: cleave.job.v1.FromWorker.register:type_name -> cleave.job.v1.Register
-	14, // 1: cleave.job.v1.FromWorker.heartbeat:type_name -> cleave.job.v1.Heartbeat
-	6,  // 2: cleave.job.v1.FromWorker.loaded:type_name -> cleave.job.v1.Loaded
-	9,  // 3: cleave.job.v1.FromWorker.step_done:type_name -> cleave.job.v1.StepDone
-	11, // 4: cleave.job.v1.FromWorker.eval_done:type_name -> cleave.job.v1.EvalDone
-	12, // 5: cleave.job.v1.FromWorker.failed:type_name -> cleave.job.v1.Failed
+	15, // 1: cleave.job.v1.FromWorker.heartbeat:type_name -> cleave.job.v1.Heartbeat
+	7,  // 2: cleave.job.v1.FromWorker.loaded:type_name -> cleave.job.v1.Loaded
+	10, // 3: cleave.job.v1.FromWorker.step_done:type_name -> cleave.job.v1.StepDone
+	12, // 4: cleave.job.v1.FromWorker.eval_done:type_name -> cleave.job.v1.EvalDone
+	13, // 5: cleave.job.v1.FromWorker.failed:type_name -> cleave.job.v1.Failed
 	3,  // 6: cleave.job.v1.ToWorker.refused:type_name -> cleave.job.v1.Refused
 	4,  // 7: cleave.job.v1.ToWorker.welcome:type_name -> cleave.job.v1.Welcome
 	5,  // 8: cleave.job.v1.ToWorker.load:type_name -> cleave.job.v1.Load
-	7,  // 9: cleave.job.v1.ToWorker.step:type_name -> cleave.job.v1.Step
-	10, // 10: cleave.job.v1.ToWorker.evaluate:type_name -> cleave.job.v1.Evaluate
-	13, // 11: cleave.job.v1.ToWorker.stop:type_name -> cleave.job.v1.Stop
-	14, // 12: cleave.job.v1.ToWorker.heartbeat:type_name -> cleave.job.v1.Heartbeat
-	15, // 13: cleave.job.v1.Load.program:type_name -> cleave.program.v1.Program
-	8,  // 14: cleave.job.v1.StepDone.measures:type_name -> cleave.job.v1.Measures
-	0,  // 15: cleave.job.v1.Coordinator.Attend:input_type -> cleave.job.v1.FromWorker
-	1,  // 16: cleave.job.v1.Coordinator.Attend:output_type -> cleave.job.v1.ToWorker
-	16, // [16:17] is the sub-list for method output_type
-	15, // [15:16] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	8,  // 9: cleave.job.v1.ToWorker.step:type_name -> cleave.job.v1.Step
+	11, // 10: cleave.job.v1.ToWorker.evaluate:type_name -> cleave.job.v1.Evaluate
+	14, // 11: cleave.job.v1.ToWorker.stop:type_name -> cleave.job.v1.Stop
+	15, // 12: cleave.job.v1.ToWorker.heartbeat:type_name -> cleave.job.v1.Heartbeat
+	16, // 13: cleave.job.v1.Load.program:type_name -> cleave.program.v1.Program
+	6,  // 14: cleave.job.v1.Load.contents:type_name -> cleave.job.v1.Contents
+	9,  // 15: cleave.job.v1.StepDone.measures:type_name -> cleave.job.v1.Measures
+	0,  // 16: cleave.job.v1.Coordinator.Attend:input_type -> cleave.job.v1.FromWorker
+	1,  // 17: cleave.job.v1.Coordinator.Attend:output_type -> cleave.job.v1.ToWorker
+	17, // [17:18] is the sub-list for method output_type
+	16, // [16:17] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_job_job_proto_init() }
@@ -1305,15 +1382,15 @@ func file_job_job_proto_init() {
 		(*ToWorker_Stop)(nil),
 		(*ToWorker_Heartbeat)(nil),
 	}
-	file_job_job_proto_msgTypes[8].OneofWrappers = []any{}
-	file_job_job_proto_msgTypes[12].OneofWrappers = []any{}
+	file_job_job_proto_msgTypes[9].OneofWrappers = []any{}
+	file_job_job_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_job_job_proto_rawDesc), len(file_job_job_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,9 @@ func TestFailuresAreReported(t *testing.T) {
 		damage func(l *jobpb.Load)
 		want   string
 	}{
-		"data":         {func(l *jobpb.Load) { l.Data = "nothing:1" }, "nothing"},
+		"data": {func(l *jobpb.Load) { l.Data = "nothing:1" }, "nothing"},
+		"other data": {func(l *jobpb.Load) { l.Contents = &jobpb.Contents{TrainImages: 1, TestImages: 2} },
+			"1 and 2 where the coordinator is; every worker needs the same files"},
 		"no program":   {func(l *jobpb.Load) { l.Program = nil }, "load program: there is none"},
 		"rank":         {func(l *jobpb.Load) { l.Program.Rank = 9 }, "rank 9"},
 		"memory limit": {func(l *jobpb.Load) { l.Program.ArenaBytes = 3 << 20 }, "the program takes 3.0 MiB, 2.0 MiB more than the memory limit of 1.0 MiB"},

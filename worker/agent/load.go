@@ -60,6 +60,11 @@ func (r *rank) load(ctx context.Context, m *jobpb.Load) error {
 	if err != nil {
 		return err
 	}
+	if c := m.GetContents(); c != nil {
+		if err := src.Same(data.Contents{Train: int(c.TrainImages), Test: int(c.TestImages), Digest: c.Digest}); err != nil {
+			return err
+		}
+	}
 	t, err := exchange.NewGRPC(exchange.GRPCOptions{
 		Rank: layout.Rank(p.GetRank()), Job: m.Job, Peers: m.Peers,
 		Listener: r.listener, Logger: r.config.Log,
