@@ -137,7 +137,7 @@ func (b *Bundle) exchanges() []ExchangeReport {
 		for r, n := range e.Received {
 			x.PerStep[r] += n
 		}
-		if e.PerImage || i == loss {
+		if e.PerImage || x.PerImage != nil { // the loss has both kinds
 			x.PerImage = make([]float64, len(x.PerStep))
 			for r, n := range x.PerStep {
 				x.PerImage[r] = float64(n) / float64(b.Batch)
