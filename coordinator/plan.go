@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -43,7 +44,8 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show how a net is split, what is exchanged and what memory it takes",
 		Long: `Show how a net is split over workers: the home and the local shape of each layer, what
 is exchanged where, and the memory of each worker beside that of one worker alone. It needs
-no worker. The figures are those that train has with the same flags.`,
+no worker. The figures are those that train has with the same flags: give the --threads of
+each worker, for they take memory too, and the --data.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return a.plan(&s) },
 	}
@@ -156,7 +158,7 @@ func writePlan(w io.Writer, r program.Report) error {
 	t.table("layer\top\thome\tlocal shape\tparameters\tmultiply-adds", 4, func(row func(...any)) {
 		params, macs := int64(0), int64(0)
 		for _, l := range r.Layers {
-			row(l.Name, l.Op, l.Home, shapes(l.LocalShapes), l.Parameters, millions(l.MACs))
+			row(l.Name, l.Op, home(l.Home), shapes(l.LocalShapes), l.Parameters, millions(l.MACs))
 			params += l.Parameters
 			macs += l.MACs
 		}
@@ -260,18 +262,47 @@ func size[T int64 | float64](n T) string {
 	return fmt.Sprintf("%.1f %s", v, units[0])
 }
 
-// perRank writes bytes of each rank: once if they are all the same.
-func perRank[T int64 | float64](bytes []T) string { return distinct(bytes, size[T]) }
+// few is how many ranks have a part of their own in a cell of a table; the JSON form has
+// all.
+const few = 4
 
-// shapes writes the local shape of each rank: once if they are all the same.
-func shapes(s []layout.Shape) string { return distinct(s, layout.Shape.String) }
+// perRank writes bytes of each rank: once if they are all the same, the least and the most
+// of many.
+func perRank[T int64 | float64](bytes []T) string {
+	if len(bytes) > few && !same(bytes) {
+		return size(slices.Min(bytes)) + " to " + size(slices.Max(bytes))
+	}
+	return distinct(bytes, size[T])
+}
+
+// shapes writes the local shape of each rank: once if they are all the same, the first and
+// the last of many.
+func shapes(s []layout.Shape) string {
+	if len(s) > few && !same(s) {
+		return s[0].String() + " … " + s[len(s)-1].String()
+	}
+	return distinct(s, layout.Shape.String)
+}
+
+// home leaves out the middle of a home over many ranks.
+func home(h string) string {
+	if parts := strings.Split(h, "|"); len(parts) > few {
+		return strings.Join([]string{parts[0], parts[1], "…", parts[len(parts)-1]}, "|")
+	}
+	return h
+}
+
+func same[T comparable](values []T) bool {
+	for _, v := range values {
+		if v != values[0] {
+			return false
+		}
+	}
+	return true
+}
 
 func distinct[T comparable](values []T, text func(T) string) string {
-	same := true
-	for _, v := range values {
-		same = same && v == values[0]
-	}
-	if same && len(values) > 0 {
+	if same(values) && len(values) > 0 {
 		return text(values[0])
 	}
 	var parts []string

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"cleave/coordinator/program"
 	"cleave/layout"
@@ -81,6 +83,11 @@ func TestPlanFollowsFlags(t *testing.T) {
 	if alone.Ranks[0] != alone.OneWorker || len(alone.Exchanges) != 0 {
 		t.Error("one worker is not one worker")
 	}
+	for _, e := range read("--workers", "2", "--batch", "8", "--policy", "data").Exchanges {
+		if e.PerImage != nil {
+			t.Errorf("policy data exchanges gradients and sums, but %v bytes an image at %s", e.PerImage, e.At)
+		}
+	}
 	if s := output(read("--workers", "1", "--batch", "4", "--data", "random:40x36x1,7"), "normalize"); s != (layout.Shape{4, 1, 40, 36}) {
 		t.Errorf("images of the data %v", s)
 	}
@@ -126,6 +133,26 @@ one alone  5.0 GiB      0 B       0 B        0 B          0 B        0 B       0
 	}
 	if err := writePlan(broken{}, program.Report{}); err == nil {
 		t.Error("a broken output is not noticed")
+	}
+}
+
+// TestPlanTableOfMany wants lines of a width that a terminal has for many workers too.
+func TestPlanTableOfMany(t *testing.T) {
+	for _, policy := range []string{"alexnet2012", "data"} {
+		code, stdout, stderr := call("plan", "--workers", "16", "--policy", policy)
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		for line := range strings.Lines(stdout) {
+			if n := utf8.RuneCountInString(line); n > 130 {
+				t.Errorf("policy %s: a line of %d characters: %s", policy, n, line)
+			}
+		}
+	}
+	for _, want := range []string{"batch 0:4|4:8|…|60:64", "0 B to "} {
+		if _, stdout, _ := call("plan", "--workers", "16", "--policy", "data"); !strings.Contains(stdout, want) {
+			t.Errorf("%q is missing in:\n%s", want, stdout)
+		}
 	}
 }
 

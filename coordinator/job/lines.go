@@ -3,6 +3,7 @@ package job
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,8 @@ func plural[T int | uint64](n T, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// arenasText says what the workers need: one figure if they all need about the same.
+// arenasText says what the workers need: one figure if they all need about the same, the
+// least and the most of many.
 func arenasText(arenas []int64) string {
 	var parts []string
 	for _, a := range arenas {
@@ -76,6 +78,9 @@ func arenasText(arenas []int64) string {
 		if len(parts) == 0 || parts[len(parts)-1] != s {
 			parts = append(parts, s)
 		}
+	}
+	if len(parts) > 3 {
+		return humanize.IBytes(uint64(slices.Min(arenas))) + " to " + humanize.IBytes(uint64(slices.Max(arenas)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -126,6 +126,18 @@ func TestMetricsKeepFloat32(t *testing.T) {
 	}
 }
 
+func TestArenasText(t *testing.T) {
+	for want, arenas := range map[string][]int64{
+		"2.0 KiB":            {2048, 2048, 2049},
+		"1.0 KiB, 2.0 KiB":   {1024, 1024, 2048},
+		"1.0 KiB to 5.0 KiB": {2048, 1024, 3072, 5120, 4096},
+	} {
+		if got := arenasText(arenas); got != want {
+			t.Errorf("%v: %q, want %q", arenas, got, want)
+		}
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left") }

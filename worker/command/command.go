@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -67,11 +68,15 @@ func (e *UsageError) Error() string { return e.text }
 // FlagFault returns what is wrong with a flag, without the names of Go's functions.
 func FlagFault(err error) string {
 	var value *pflag.InvalidValueError
-	var number *strconv.NumError
-	if errors.As(err, &value) && errors.As(err, &number) {
-		return fmt.Sprintf("invalid argument %q for --%s: %v", value.GetValue(), value.GetFlag().Name, number.Err)
+	if !errors.As(err, &value) {
+		return err.Error()
 	}
-	return err.Error()
+	why := value.Unwrap()
+	var number *strconv.NumError
+	if errors.As(why, &number) {
+		why = number.Err
+	}
+	return fmt.Sprintf("invalid argument %q for --%s: %s", value.GetValue(), value.GetFlag().Name, strings.TrimPrefix(why.Error(), "time: "))
 }
 
 // SignalError says that a signal ended the worker.

@@ -90,7 +90,7 @@ func TestBadFlags(t *testing.T) {
 		{"h:1 --name " + strings.Repeat("a", 65), "is longer than 64 bytes"},
 		{"h:1 --wait 0s", "--wait: 0s is not a time to wait"},
 		{"h:1 --wait -5m", "--wait: -5m0s is not a time to wait"},
-		{"h:1 --wait soon", `invalid argument "soon" for "--wait" flag: time: invalid duration "soon" (see worker --help)`},
+		{"h:1 --wait soon", `invalid argument "soon" for --wait: invalid duration "soon" (see worker --help)`},
 		{"h:1 --colour red", "unknown flag: --colour"},
 		{"h:1 again", `unexpected argument "again" (see worker --help)`},
 		// More than one fault: a line each.
