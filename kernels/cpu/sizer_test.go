@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cleave/kernels"
+	"cleave/kernels/kernelbench"
 	"cleave/layout"
 )
 
@@ -64,27 +65,26 @@ func TestSizes(t *testing.T) {
 
 // The workspace of AlexNet's layers at batch 128 stays small beside their operands.
 func TestWorkspaceOfAlexNet(t *testing.T) {
-	for _, l := range layers[:5] {
-		x, w, y := layout.Shape{128, l.groups * l.c, l.size, l.size}, layout.Shape{l.groups * l.k, l.c, l.kernel, l.kernel}, layout.Shape{128, l.groups * l.k, l.out, l.out}
-		d := kernels.Desc{Groups: l.groups, Window: kernels.Window{Kernel: [2]int{l.kernel, l.kernel}, Stride: [2]int{l.stride, l.stride}, Pad: [4]int{l.pad, l.pad, l.pad, l.pad}}}
-		if l.stride == 4 {
-			d.Window.Pad = [4]int{2, 1, 2, 1}
+	for _, name := range []string{"alexnet-conv1", "alexnet-conv2", "alexnet-conv3", "alexnet-conv5", "alexnet-fc6"} {
+		l, ok := kernelbench.Find(name)
+		if !ok {
+			t.Fatalf("there is no layer %s", name)
 		}
-		for _, c := range []struct {
-			code kernels.Code
-			out  layout.Shape
-			in   []layout.Shape
-		}{{kernels.ConvForward, y, []layout.Shape{x, w}}, {kernels.ConvDataGrad, x, []layout.Shape{y, w}}, {kernels.ConvFilterGrad, w, []layout.Shape{x, y}}} {
-			d.Code = c.code
-			one, four := Sizer{1}.Workspace(d, c.out, c.in), Sizer{4}.Workspace(d, c.out, c.in)
+		l.Batch = 128
+		for _, p := range kernelbench.Passes() {
+			d, out, in, err := l.Call(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one, four := Sizer{1}.Workspace(d, out, in), Sizer{4}.Workspace(d, out, in)
 			if one <= 0 || one > 12<<20 || four > 24<<20 {
-				t.Errorf("%s %v: %d bytes for one thread, %d for four", l.name, c.code, one, four)
+				t.Errorf("%s %s: %d bytes for one thread, %d for four", name, p, one, four)
 			}
-			if again := (Sizer{4}).Workspace(d, c.out, c.in); again != four {
-				t.Errorf("%s %v: %d bytes, then %d", l.name, c.code, four, again)
+			if again := (Sizer{4}).Workspace(d, out, in); again != four {
+				t.Errorf("%s %s: %d bytes, then %d", name, p, four, again)
 			}
-			if s := (Sizer{4}).Seconds(d, c.out, c.in); !(s > 0 && s < 10) {
-				t.Errorf("%s %v: %v s", l.name, c.code, s)
+			if s := (Sizer{4}).Seconds(d, out, in); !(s > 0 && s < 10) {
+				t.Errorf("%s %s: %v s", name, p, s)
 			}
 		}
 	}
