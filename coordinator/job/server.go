@@ -161,6 +161,7 @@ func (s *server) take(e any) {
 		s.links[e.link.conn] = e.link
 	case closed:
 		delete(s.links, e.link.conn)
+		s.hearExits()
 		s.do(s.machine.Handle(Lost{e.link.conn, e.why}))
 	case message:
 		if s.links[e.link.conn] == nil || e.link.shut {
@@ -173,6 +174,21 @@ func (s *server) take(e any) {
 			return
 		}
 		s.do(s.machine.Handle(ev))
+	}
+}
+
+// hearExits waits a moment for processes of this machine that have ended: a stream's end
+// comes a little before the process's, which says more ("signal: killed").
+func (s *server) hearExits() {
+	if s.config.Exits == nil || s.finished {
+		return
+	}
+	limit := time.NewTimer(s.timing.Grace / 5)
+	defer limit.Stop()
+	select {
+	case e := <-s.config.Exits:
+		s.do(s.machine.Handle(e))
+	case <-limit.C:
 	}
 }
 

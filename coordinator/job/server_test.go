@@ -457,6 +457,21 @@ func TestProcessExits(t *testing.T) {
 	}
 }
 
+// TestKilled has a local worker's process end a little after its stream.
+func TestKilled(t *testing.T) {
+	r := newTrial(t, 2, 1_000_000, func(c *Config) { c.Timing.Grace = 5 * time.Second })
+	b := &fake{name: "b", onStep: func(n uint64) *jobpb.FromWorker {
+		if n < 3 {
+			return stepDone(n, 2)
+		}
+		time.AfterFunc(20*time.Millisecond, func() { r.exits <- Exited{"b", "signal: killed"} })
+		return nil
+	}}
+	if err := r.play(t, &fake{name: "a"}, b); err == nil || !strings.HasPrefix(err.Error(), "b is lost ") || !strings.HasSuffix(err.Error(), ": its process ended: signal: killed") {
+		t.Error(err)
+	}
+}
+
 func TestBrokenReporter(t *testing.T) {
 	r := newTrial(t, 1, 5, func(c *Config) { c.Reporter = NewMetrics(brokenWriter{}) })
 	if err := r.play(t, &fake{name: "a"}); err == nil || err.Error() != "write the metrics: no space left" {
