@@ -18,6 +18,7 @@ var floors = map[string]int{
 	"model": 2, "kernels": 2, "data": 2, "checkpoint": 2,
 	"worker":      3,
 	"coordinator": 4,
+	"scripts":     5, // commands for developers
 }
 
 // never lists imports that are forbidden whatever the floors: a package path prefix that

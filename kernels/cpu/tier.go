@@ -82,6 +82,16 @@ func chosen() (*tier, error) {
 	return best, nil
 }
 
+// Tier names the instructions that New's backends use: generic, avx2 or avx512; empty
+// where Check reports an error.
+func Tier() string {
+	t, err := chosen()
+	if err != nil {
+		return ""
+	}
+	return t.name
+}
+
 // tileFor returns the tile that wastes least on m rows and n columns.
 func (t *tier) tileFor(m, n int) tile {
 	var best tile
