@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"cleave/proto/jobpb"
 	"cleave/worker/agent"
 )
 
@@ -30,6 +32,7 @@ func New(devices Devices) *cobra.Command {
 		Long: "worker registers with a coordinator, is given its part of a net, and trains it together\n" +
 			"with the other workers until the coordinator says that it is done. Start one per device.",
 		Args:          noArgs,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +52,7 @@ func New(devices Devices) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags(), devices)
+	cmd.SetVersionTemplate(fmt.Sprintf("cleave {{.Version}}, protocol %d, %s %s/%s\n", jobpb.Protocol, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{FlagFault(err) + " (see worker --help)"} })
 	return cmd
 }
@@ -133,11 +137,11 @@ func (f *flags) onSignals(end context.CancelCauseFunc) (undo func()) {
 	}
 }
 
-// version returns the version of this build, for messages only.
+// version returns the version of this build, for people only.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
-		return "unknown"
+		return "(devel)"
 	}
 	return info.Main.Version
 }

@@ -237,6 +237,13 @@ func TestIgnoredInterrupt(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	out, err := execute("--version")
+	if err != nil || !strings.HasPrefix(out, "cleave ") || !strings.Contains(out, ", protocol 1, go") || strings.Count(out, "\n") != 1 {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	for want, err := range map[int]error{0: nil, 1: errors.New("x"), 130: fmt.Errorf("wrapped: %w", &SignalError{syscall.SIGINT})} {
 		if got := Status(err); got != want {
