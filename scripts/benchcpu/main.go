@@ -10,8 +10,7 @@
 //	peak                 {"flops", "bytes"}: multiply-adds count two, bytes are read; a second
 //	layer NAME PASS      {} when the layer's pass is ready to run
 //	step NAME            {"images"} when the net's training step is ready to run
-//	run SECONDS          {"seconds", "runs"}: the median of the runs that fit, at least one;
-//	                     one more goes before them unmeasured
+//	run SECONDS          {"seconds", "runs"}: the median of the runs that fit, at least one
 //
 // A request that fails is answered by {"error"}. What a layer or step took is freed by the
 // next one.
@@ -140,9 +139,6 @@ type times struct {
 func (s *server) measure(slice time.Duration) (times, error) {
 	if s.subject == nil {
 		return times{}, errors.New("there is nothing to run")
-	}
-	if err := s.subject.run(); err != nil {
-		return times{}, err
 	}
 	var all []time.Duration
 	for begin := time.Now(); len(all) == 0 || time.Since(begin) < slice; {
