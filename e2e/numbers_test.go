@@ -124,22 +124,24 @@ func TestRealImages(t *testing.T) {
 		t.Skip("takes minutes: set CLEAVE_TEST_SLOW=1")
 	}
 	for _, c := range []struct {
-		data   string
-		epochs string
-		want   float64
+		name, data string
+		epochs     string
+		want       float64
 	}{
-		{"cifar10:" + filepath.Join(dir, "cifar10"), "3", 0.52},
-		{"idx:" + filepath.Join(dir, "fashion-mnist"), "1", 0.82},
+		{"cifar10", "cifar10:" + filepath.Join(dir, "cifar10"), "3", 0.52},
+		{"fashion-mnist", "idx:" + filepath.Join(dir, "fashion-mnist"), "1", 0.82},
 	} {
-		evals := only(train(t, "--local", "2", "--model", "alexnet-cifar", "--data", c.data, "--batch", "64", "--lr", "0.02",
-			"--schedule", "cosine", "--weight-decay", "5e-4", "--epochs", c.epochs), "eval")
-		if len(evals) == 0 {
-			t.Fatalf("%s: no evaluation", c.data)
-		}
-		last := evals[len(evals)-1]
-		t.Logf("%s: top-1 %.4f over %d images after %s epochs", c.data, last.Top1, last.Images, c.epochs)
-		if last.Top1 < c.want {
-			t.Errorf("%s: top-1 %.4f, want at least %.2f", c.data, last.Top1, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			evals := only(train(t, "--local", "2", "--model", "alexnet-cifar", "--data", c.data, "--batch", "64", "--lr", "0.02",
+				"--schedule", "cosine", "--weight-decay", "5e-4", "--epochs", c.epochs), "eval")
+			if len(evals) == 0 {
+				t.Fatal("no evaluation")
+			}
+			last := evals[len(evals)-1]
+			t.Logf("top-1 %.4f over %d images after %s epochs", last.Top1, last.Images, c.epochs)
+			if last.Top1 < c.want {
+				t.Errorf("top-1 %.4f, want at least %.2f", last.Top1, c.want)
+			}
+		})
 	}
 }
