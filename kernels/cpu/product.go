@@ -133,6 +133,7 @@ func (p *product) block(t *tier, threads int) {
 	p.tile = t.tileFor(p.m, p.rows*(p.cols+across))
 	mr, nr := p.tile.mr, p.tile.nr
 	p.cblock = min(p.channels, max(1, depth/taps))
+	p.cblock = ceil(p.channels, ceil(p.channels, p.cblock))
 	p.mb = min(roundUp(p.m, mr), max(mr, 192/mr*mr))
 	perColumn := p.cblock*p.phases[0]*p.phases[1] + p.mb*len(p.targets)
 	columns := min(max(budget/perColumn, 4*nr), 8192)

@@ -98,8 +98,10 @@ func (t *tier) tileFor(m, n int) tile {
 	least := 0
 	for _, k := range t.tiles {
 		vectors := k.nr / t.lanes
-		fma, load := 3*k.mr*vectors, 2*(k.mr+vectors+1) // in sixths of a cycle: two FMAs or three loads in one
-		if cost := ceil(m, k.mr) * ceil(n, k.nr) * max(fma, load); best.mr == 0 || cost < least {
+		// In sixths of a cycle: two FMAs or two loads in one, and half of the columns' vectors
+		// span two lines. What does not limit a tile still delays it somewhat.
+		fma, load := 3*k.mr*vectors, 3*k.mr+3*vectors*3/2
+		if cost := ceil(m, k.mr) * ceil(n, k.nr) * (max(fma, load) + load/2); best.mr == 0 || cost < least {
 			best, least = k, cost
 		}
 	}
