@@ -127,8 +127,7 @@ def measure(row, cleave, formats, rounds, seconds, guard):
         for i, (run, times) in enumerate(sides):
             time.sleep(SETTLE)
             if r == 0:
-                run(0)
-                short[i] = run(0) < seconds / 2 if seconds < 1 else False
+                short[i] = run(0) < seconds / 2
             elif short[i]:
                 run(0)
             t, alone = guard.watch(run, seconds)
