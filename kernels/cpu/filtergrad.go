@@ -40,7 +40,7 @@ func newFilterGrad(g *geometry, t *tier, threads int) *filterGrad {
 	f.rb = ceil(target.rows, ceil(target.rows, f.rb))
 	f.copied = f.rb + down
 	f.length = roundUp(f.rb*f.width, dotUnit)
-	f.plane = (ceil(max(f.copied*f.width, down*f.width+across+f.length), 16) | 1) * 16
+	f.plane = (ceil(max(f.copied*f.width+padSlack, down*f.width+across+f.length), 16) | 1) * 16
 	f.nb = min(g.samples, max(1, rowFloats/f.length))
 	phases := p.phases[0] * p.phases[1]
 	f.cb = min(g.c, max(1, blockFloats/(f.nb*f.plane*phases)))
@@ -64,7 +64,7 @@ func (f *filterGrad) jobs() int { return f.groups * ceil(f.k, f.mb) * ceil(f.c, 
 
 // floats is the scratch memory of a thread: copies of x and dy, and results.
 func (f *filterGrad) floats() (x, y, results int) {
-	return f.nb * f.xSample, f.nb * f.ySample, roundUp(f.mb*f.columns, 16)
+	return f.nb * f.xSample, roundUp(f.nb*f.ySample+padSlack, 16), roundUp(f.mb*f.columns, 16)
 }
 
 // workspace is the scratch memory in bytes.
@@ -83,7 +83,7 @@ type boundFilterGrad struct {
 func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	p := f.src
 	b := &boundFilterGrad{filterGrad: f, dy: dy, dw: dw,
-		from: padded{src: x, group: f.c * x.st[1], phases: p.phases, margin: p.margin, size: p.size, plane: f.plane}}
+		from: padded{src: x, group: f.c * x.st[1], phases: p.phases, margin: p.margin, size: p.size, plane: f.plane, ops: &c.b.tier.rows}}
 	for ch := range f.cb {
 		for _, k := range p.targets[0].taps {
 			b.off = append(b.off, (ch*p.phases[0]*p.phases[1]+k.phase)*f.plane+k.down*f.width+k.across)
@@ -142,13 +142,9 @@ func (b *boundFilterGrad) copyRows(to []float32, n, first, filters, row int) {
 	target := &b.src.targets[0]
 	rows := min(b.rb, target.rows-row)
 	for m := range filters {
-		dst := to[m*b.length:][:b.length]
-		for i := range rows {
-			line := dst[i*b.width:][:b.width]
-			copy(line[:target.cols], b.dy.f[b.dy.pos(n, first+m, row+i, 0):])
-			clear(line[target.cols:])
-		}
-		clear(dst[rows*b.width:])
+		dst := to[m*b.length:]
+		b.from.ops.padRows(dst, b.dy.f[b.dy.pos(n, first+m, row, 0):], rows, b.width, 0, target.cols, b.dy.st[2], b.dy.st[3])
+		clear(dst[rows*b.width : b.length])
 	}
 }
 

@@ -158,3 +158,23 @@ func lrnRatioAVX2(p []float32, ratio []float32, own []float32, g []float32, x []
 //
 //go:noescape
 func lrnGradAVX2(dx []float32, own []float32, g []float32, p []float32, ratio []float32, stride int, count int, slope float32)
+
+// padRowsAVX2 is padRowsGo, for rows of full eights and those that the mask lets through.
+//
+//go:noescape
+func padRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, mask []int32)
+
+// padEvenRowsAVX2 is padRowsGo, of every other float of from, for rows of full eights and those that the mask lets through.
+//
+//go:noescape
+func padEvenRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, first []int32, second []int32)
+
+// unpadRowsAVX2 is unpadRowsGo.
+//
+//go:noescape
+func unpadRowsAVX2(to []float32, from []float32, rows int, n int, toStep int, fromStep int, add float32, low float32)
+
+// zipAVX2 is zipGo for lengths of even that are a multiple of eight, not zero.
+//
+//go:noescape
+func zipAVX2(to []float32, even []float32, odd []float32)

@@ -2370,3 +2370,265 @@ rows:
 	JLT     next
 	VZEROUPPER
 	RET
+
+// func padRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, mask []int32)
+// Requires: AVX
+TEXT ·padRowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ    to_base+0(FP), AX
+	MOVQ    from_base+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    width+56(FP), BX
+	MOVQ    before+64(FP), SI
+	MOVQ    full+72(FP), DI
+	MOVQ    step+80(FP), R8
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    mask_base+88(FP), R9
+	VMOVUPS (R9), Y2
+
+row:
+	MOVQ AX, R9
+	LEAQ (AX)(SI*1), R10
+
+left:
+	CMPQ    R9, R10
+	JGE     inside
+	VMOVUPS Y0, (R9)
+	ADDQ    $0x20, R9
+	JMP     left
+
+inside:
+	MOVQ  R10, R9
+	MOVQ  CX, R10
+	MOVQ  DI, R11
+	TESTQ R11, R11
+	JZ    rest
+
+eight:
+	VMOVUPS (R10), Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    $0x20, R10
+	ADDQ    $0x20, R9
+	DECQ    R11
+	JNZ     eight
+
+rest:
+	VMASKMOVPS (R10), Y2, Y1
+	VMOVUPS    Y1, (R9)
+	ADDQ       $0x20, R9
+	LEAQ       (AX)(BX*1), R10
+
+right:
+	CMPQ    R9, R10
+	JGE     done
+	VMOVUPS Y0, (R9)
+	ADDQ    $0x20, R9
+	JMP     right
+
+done:
+	MOVQ R10, AX
+	ADDQ R8, CX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func padEvenRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, first []int32, second []int32)
+// Requires: AVX, AVX2
+TEXT ·padEvenRowsAVX2(SB), NOSPLIT, $0-136
+	MOVQ    to_base+0(FP), AX
+	MOVQ    from_base+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    width+56(FP), BX
+	MOVQ    before+64(FP), SI
+	MOVQ    full+72(FP), DI
+	MOVQ    step+80(FP), R8
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    first_base+88(FP), R9
+	VMOVUPS (R9), Y3
+	MOVQ    second_base+112(FP), R9
+	VMOVUPS (R9), Y4
+
+row:
+	MOVQ AX, R9
+	LEAQ (AX)(SI*1), R10
+
+left:
+	CMPQ    R9, R10
+	JGE     inside
+	VMOVUPS Y0, (R9)
+	ADDQ    $0x20, R9
+	JMP     left
+
+inside:
+	MOVQ  R10, R9
+	MOVQ  CX, R10
+	MOVQ  DI, R11
+	TESTQ R11, R11
+	JZ    rest
+
+eight:
+	VMOVUPS (R10), Y1
+	VMOVUPS 32(R10), Y2
+	VSHUFPS $0x88, Y2, Y1, Y1
+	VPERMPD $0xd8, Y1, Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    $0x40, R10
+	ADDQ    $0x20, R9
+	DECQ    R11
+	JNZ     eight
+
+rest:
+	VMASKMOVPS (R10), Y3, Y1
+	VMASKMOVPS 32(R10), Y4, Y2
+	VSHUFPS    $0x88, Y2, Y1, Y1
+	VPERMPD    $0xd8, Y1, Y1
+	VMOVUPS    Y1, (R9)
+	ADDQ       $0x20, R9
+	LEAQ       (AX)(BX*1), R10
+
+right:
+	CMPQ    R9, R10
+	JGE     done
+	VMOVUPS Y0, (R9)
+	ADDQ    $0x20, R9
+	JMP     right
+
+done:
+	MOVQ R10, AX
+	ADDQ R8, CX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func unpadRowsAVX2(to []float32, from []float32, rows int, n int, toStep int, fromStep int, add float32, low float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·unpadRowsAVX2(SB), NOSPLIT, $0-88
+	MOVQ         to_base+0(FP), AX
+	MOVQ         from_base+24(FP), CX
+	MOVQ         rows+48(FP), DX
+	MOVQ         n+56(FP), BX
+	MOVQ         toStep+64(FP), SI
+	MOVQ         fromStep+72(FP), DI
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVSS        add+80(FP), X0
+	MOVSS        low+84(FP), X1
+	VBROADCASTSS X0, Y0
+	VBROADCASTSS X1, Y1
+	CMPQ         BX, $0x08
+	JLT          fours
+	LEAQ         -8(BX), R8
+
+eightsRow:
+	XORQ BX, BX
+	JMP  eightsTest
+
+eightsNext:
+	VMOVUPS (CX)(BX*4), Y2
+	VADDPS  Y0, Y2, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, (AX)(BX*4)
+	ADDQ    $0x08, BX
+
+eightsTest:
+	CMPQ    BX, R8
+	JLT     eightsNext
+	VMOVUPS (CX)(R8*4), Y2
+	VADDPS  Y0, Y2, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, (AX)(R8*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     eightsRow
+	VZEROUPPER
+	RET
+
+fours:
+	CMPQ BX, $0x04
+	JLT  ones
+	LEAQ -4(BX), R8
+
+foursRow:
+	XORQ BX, BX
+	JMP  foursTest
+
+foursNext:
+	VMOVUPS (CX)(BX*4), X2
+	VADDPS  X0, X2, X2
+	VMAXPS  X2, X1, X2
+	VMOVUPS X2, (AX)(BX*4)
+	ADDQ    $0x04, BX
+
+foursTest:
+	CMPQ    BX, R8
+	JLT     foursNext
+	VMOVUPS (CX)(R8*4), X2
+	VADDPS  X0, X2, X2
+	VMAXPS  X2, X1, X2
+	VMOVUPS X2, (AX)(R8*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     foursRow
+	VZEROUPPER
+	RET
+
+ones:
+	LEAQ -1(BX), R8
+
+onesRow:
+	XORQ BX, BX
+	JMP  onesTest
+
+onesNext:
+	VMOVSS (CX)(BX*4), X2
+	VADDSS X0, X2, X2
+	VMAXSS X2, X1, X2
+	VMOVSS X2, (AX)(BX*4)
+	ADDQ   $0x01, BX
+
+onesTest:
+	CMPQ   BX, R8
+	JLT    onesNext
+	VMOVSS (CX)(R8*4), X2
+	VADDSS X0, X2, X2
+	VMAXSS X2, X1, X2
+	VMOVSS X2, (AX)(R8*4)
+	ADDQ   SI, AX
+	ADDQ   DI, CX
+	DECQ   DX
+	JNZ    onesRow
+	VZEROUPPER
+	RET
+
+// func zipAVX2(to []float32, even []float32, odd []float32)
+// Requires: AVX
+TEXT ·zipAVX2(SB), NOSPLIT, $0-72
+	MOVQ to_base+0(FP), AX
+	MOVQ even_base+24(FP), CX
+	MOVQ odd_base+48(FP), DX
+	MOVQ even_len+32(FP), BX
+	XORQ SI, SI
+
+next:
+	VMOVUPS    (CX)(SI*4), Y0
+	VMOVUPS    (DX)(SI*4), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y1
+	VPERM2F128 $0x20, Y1, Y2, Y0
+	VPERM2F128 $0x31, Y1, Y2, Y1
+	VMOVUPS    Y0, (AX)(SI*8)
+	VMOVUPS    Y1, 32(AX)(SI*8)
+	ADDQ       $0x08, SI
+	CMPQ       SI, BX
+	JLT        next
+	VZEROUPPER
+	RET

@@ -1,6 +1,10 @@
 package cpu
 
-import "cleave/kernels"
+import (
+	"math"
+
+	"cleave/kernels"
+)
 
 // packedRows is the operand that a product packs: element (row, channel, tap) of group g lies
 // at at + g·group + row·row + channel·channel + the tap's r·r + s·s.
@@ -39,7 +43,7 @@ type grouped struct {
 func (c *call) launch(p *product, rows packedRows, src, out grouped, bias *view) kernels.Launch {
 	b := &bound{product: p, rowsIn: rows, out: out.view, outGroup: out.group, bias: bias,
 		relu: c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU, ops: &c.b.tier.rows,
-		src:   padded{src: src.view, group: src.group, phases: p.phases, margin: p.margin, size: p.size, plane: p.plane},
+		src:   padded{src: src.view, group: src.group, phases: p.phases, margin: p.margin, size: p.size, plane: p.plane, ops: &c.b.tier.rows},
 		group: p.packedFloats(), perLocal: p.copyFloats() + p.resultFloats()}
 	ws := of[float32](c.ws)
 	all := roundUp(p.groups*b.group, 16)
@@ -146,8 +150,14 @@ func (b *bound) job(local []float32, job int) {
 			}
 		}
 	}
-	for t := range b.targets {
-		b.store(results[t*b.mb*b.ldc:], &b.targets[t], n, g, m0, m1, row, col)
+	for t := 0; t < len(b.targets); t++ {
+		first := &b.targets[t]
+		if t+1 < len(b.targets) && first.step[1]*b.out.st[3] == 2 && first.first[1] == 0 && b.targets[t+1].first[0] == first.first[0] {
+			b.storePair(results[t*b.mb*b.ldc:], results[(t+1)*b.mb*b.ldc:], first, &b.targets[t+1], n, g, m0, m1, row, col)
+			t++
+			continue
+		}
+		b.store(results[t*b.mb*b.ldc:], first, n, g, m0, m1, row, col)
 	}
 }
 
@@ -155,28 +165,45 @@ func (b *bound) job(local []float32, job int) {
 // between the rows.
 func (b *bound) store(from []float32, t *target, n, g, m0, m1, row, col int) {
 	h, w := min(b.rb, t.rows-row), min(b.cb, t.cols-col)
-	for m := m0; m < m1 && w > 0; m++ {
+	low := float32(math.Inf(-1))
+	if b.relu {
+		low = 0
+	}
+	for m := m0; m < m1 && w > 0 && h > 0; m++ {
 		var add float32
 		if b.bias != nil {
 			add = b.bias.f[b.bias.pos(g*b.m+m, 0, 0, 0)]
 		}
-		for i := range h {
-			src := from[(m-m0)*b.ldc+i*b.width:][:w]
-			at := g*b.outGroup + b.out.pos(n, m, t.first[0]+(row+i)*t.step[0], t.first[1]+col*t.step[1])
-			step := t.step[1] * b.out.st[3]
-			switch {
-			case step != 1:
-				dst := b.out.f[at:]
-				for j, v := range src {
-					dst[j*step] = v
+		src, dst := from[(m-m0)*b.ldc:], b.out.f[b.at(t, n, g, m, row, col):]
+		down, right := t.step[0]*b.out.st[2], t.step[1]*b.out.st[3]
+		switch {
+		case right == 1 && b.width == w && down == w:
+			b.ops.unpadRows(dst, src, 1, h*w, 0, 0, add, low)
+		case right == 1:
+			b.ops.unpadRows(dst, src, h, w, down, b.width, add, low)
+		default:
+			for i := range h {
+				for j, v := range src[i*b.width:][:w] {
+					dst[i*down+j*right] = v
 				}
-			case b.relu:
-				b.ops.shiftReLU(b.out.f[at:][:w], src, add)
-			case b.bias != nil:
-				b.ops.shift(b.out.f[at:][:w], src, add)
-			default:
-				copy(b.out.f[at:][:w], src)
 			}
 		}
 	}
+}
+
+// storePair writes the results of two targets whose columns take turns.
+func (b *bound) storePair(even, odd []float32, t, u *target, n, g, m0, m1, row, col int) {
+	h, w, v := min(b.rb, t.rows-row), min(b.cb, t.cols-col), max(0, min(b.cb, u.cols-col))
+	for m := m0; m < m1 && w > 0; m++ {
+		at := b.at(t, n, g, m, row, col)
+		for i := range h {
+			k := (m-m0)*b.ldc + i*b.width
+			b.ops.zip(b.out.f[at+i*t.step[0]*b.out.st[2]:][:w+v], even[k:][:w], odd[k:][:v])
+		}
+	}
+}
+
+// at returns where a block's first result lies in the output.
+func (b *bound) at(t *target, n, g, m, row, col int) int {
+	return g*b.outGroup + b.out.pos(n, m, t.first[0]+row*t.step[0], t.first[1]+col*t.step[1])
 }

@@ -158,7 +158,7 @@ shrink:
 	}
 	p.copied, p.width = p.rb+down, p.cb+across
 	// Planes a multiple of a page apart would share cache sets: keep an odd number of lines.
-	p.plane = (ceil(p.copied*p.width, 16) | 1) * 16
+	p.plane = (ceil(p.copied*p.width+padSlack, 16) | 1) * 16
 	p.ldc = roundUp(p.rb*p.width, nr)
 }
 

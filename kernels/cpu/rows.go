@@ -17,6 +17,12 @@ type rowOps struct {
 	normReLU  func(y, x []float32, mean, scale, shift float32)
 	normGrad  func(dx, x, dy []float32, mean, scale, shift, slope float32) // scale·(dy − shift − (x − mean)·slope)
 
+	// Copies of rows; steps are from row to row.
+
+	padRows   func(to, from []float32, rows, width, before, n, step, gap int)           // rows of width: zeros, every gap-th of from n times, zeros; up to padSlack floats behind the last may change
+	unpadRows func(to, from []float32, rows, n, toStep, fromStep int, add, low float32) // max(from + add, low)
+	zip       func(to, even, odd []float32)                                             // even and odd in turn; odd may be one shorter
+
 	// Sums in double precision.
 
 	sum      func(x []float32) float64
@@ -33,7 +39,7 @@ type rowOps struct {
 
 var genericRows = rowOps{
 	relu: reluGo, reluGrad: reluGradGo, add: addGo, addReLU: addReLUGo, shift: shiftGo, shiftReLU: shiftReLUGo, maximum: maximumGo, sgd: sgdGo,
-	norm: normGo, normReLU: normReLUGo, normGrad: normGradGo, sum: sumGo, squares: squaresGo, products: productsGo,
+	norm: normGo, normReLU: normReLUGo, normGrad: normGradGo, padRows: padRowsGo, unpadRows: unpadRowsGo, zip: zipGo, sum: sumGo, squares: squaresGo, products: productsGo,
 	lrnForward: lrnForwardGo, lrnRatio: lrnRatioGo, lrnGrad: lrnGradGo,
 }
 

@@ -81,6 +81,31 @@ var avx2Rows = rowOps{
 		}
 		normGradGo(dx[n:], x[n:], dy[n:], mean, scale, shift, slope)
 	},
+	padRows: func(to, from []float32, rows, width, before, n, step, gap int) {
+		if gap > 2 {
+			padRowsGo(to, from, rows, width, before, n, step, gap)
+			return
+		}
+		_, _ = to[:rows*width+padSlack], from[(rows-1)*step+(n-1)*gap]
+		full := (n - 1) / 8
+		rest := n - 8*full // one to eight
+		if gap == 1 {
+			padRowsAVX2(to, from, rows, width, before, full, step, lanes(rest))
+		} else {
+			padEvenRowsAVX2(to, from, rows, width, before, full, step, lanes(min(8, 2*rest-1)), lanes(max(0, 2*rest-9)))
+		}
+	},
+	unpadRows: func(to, from []float32, rows, n, toStep, fromStep int, add, low float32) {
+		_, _ = to[(rows-1)*toStep+n-1], from[(rows-1)*fromStep+n-1]
+		unpadRowsAVX2(to, from, rows, n, toStep, fromStep, add, low)
+	},
+	zip: func(to, even, odd []float32) {
+		n := len(odd) &^ 7
+		if n > 0 {
+			zipAVX2(to[:2*n], even[:n], odd[:n])
+		}
+		zipGo(to[2*n:], even[n:], odd[n:])
+	},
 	sum: func(x []float32) float64 {
 		n, s := len(x)&^15, 0.0
 		if n > 0 {
@@ -133,3 +158,9 @@ var avx2Rows = rowOps{
 		}
 	},
 }
+
+// masks are eight lanes that are let through and eight that are not.
+var masks = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}
+
+// lanes returns the mask of the first n of eight lanes.
+func lanes(n int) []int32 { return masks[8-n:][:8] }

@@ -59,6 +59,50 @@ func TestRowsComputeTheirReference(t *testing.T) {
 	}
 }
 
+// Each tier's copies of rows against the Go ones, with all widths around a vector's.
+func TestCopiesOfRowsComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const rows = 3
+	for _, tier := range available() {
+		ops, want := &tier.rows, &genericRows
+		for n := 1; n < 40; n++ {
+			for _, before := range []int{0, 1, 2, 9} {
+				for gap := 1; gap <= 3; gap++ {
+					width, step := before+n+before/2, n*gap+3
+					from, got := randoms(r, (rows-1)*step+(n-1)*gap+1), randoms(r, rows*width+padSlack+4)
+					for i := rows*width + padSlack; i < len(got); i++ {
+						got[i] = canary
+					}
+					exact := append([]float32(nil), got...)
+					ops.padRows(got, from, rows, width, before, n, step, gap)
+					want.padRows(exact, from, rows, width, before, n, step, gap)
+					copy(got[rows*width:][:padSlack], exact[rows*width:])
+					sameUpTo(t, fmt.Sprintf("%s: padRows of %d, %d, gap %d", tier.name, before, n, gap), got, exact, 0)
+				}
+			}
+			toStep, fromStep := n+5, n+2
+			from, got := randoms(r, (rows-1)*fromStep+n), make([]float32, (rows-1)*toStep+n+4)
+			for i := range got {
+				got[i] = canary
+			}
+			exact := append([]float32(nil), got...)
+			ops.unpadRows(got, from, rows, n, toStep, fromStep, 0.5, 0)
+			want.unpadRows(exact, from, rows, n, toStep, fromStep, 0.5, 0)
+			sameUpTo(t, fmt.Sprintf("%s: unpadRows of %d", tier.name, n), got, exact, 0)
+			for _, odd := range []int{n, n - 1} {
+				a, b, got := randoms(r, n), randoms(r, odd), make([]float32, n+odd+4)
+				for i := range got {
+					got[i] = canary
+				}
+				exact := append([]float32(nil), got...)
+				ops.zip(got, a, b)
+				want.zip(exact, a, b)
+				sameUpTo(t, fmt.Sprintf("%s: zip of %d and %d", tier.name, n, odd), got, exact, 0)
+			}
+		}
+	}
+}
+
 // What is no number must reach the loss, whatever the lane it is in.
 func TestRowsKeepWhatIsNoNumber(t *testing.T) {
 	negative := math.Float32frombits(0xffc00000) // what processors make of 0·∞
@@ -71,6 +115,7 @@ func TestRowsKeepWhatIsNoNumber(t *testing.T) {
 				"addReLU":        func() { tier.rows.addReLU(y, zero, x) },
 				"shiftReLU":      func() { tier.rows.shiftReLU(y, x, 1) },
 				"normReLU":       func() { tier.rows.normReLU(y, x, 1, 1, 1) },
+				"unpadRows":      func() { tier.rows.unpadRows(y, x, 1, 19, 0, 0, 1, 0) },
 				"maximum":        func() { tier.rows.maximum(y, x, zero) },
 				"maximum second": func() { tier.rows.maximum(y, zero, x) },
 			} {

@@ -63,6 +63,7 @@ func main() {
 		dot(t.v, t.mr, t.nr)
 	}
 	rows()
+	copies()
 	Generate()
 }
 
