@@ -2,6 +2,8 @@
 package catalog
 
 import (
+	"fmt"
+
 	"cleave/model"
 	"cleave/model/alexnet"
 	"cleave/model/resnext"
@@ -30,7 +32,11 @@ func Build(name string, cfg model.Config) (*model.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.build(cfg)
+	n, err := e.build(cfg)
+	if s := e.standard; err != nil && cfg.Height > 0 && cfg.Width > 0 && (cfg.Height < s.Height || cfg.Width < s.Width) {
+		return nil, fmt.Errorf("%w (images are %dx%d, the net was designed for %dx%d)", err, cfg.Height, cfg.Width, s.Height, s.Width)
+	}
+	return n, err
 }
 
 // Default returns the height, width, channels and classes that a net was designed for;

@@ -231,7 +231,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{"alexnet", groups(5), "5 groups do not divide the 96 filters of conv1"},
 		{"alexnet", groups(-1), "groups must be at least 1, not -1"},
-		{"alexnet", func(c *model.Config) { c.Height = 32 }, "pool5"},
+		{"alexnet", func(c *model.Config) { c.Height = 32 }, "(images are 32x224, the net was designed for 224x224)"},
 		{"alexnet", func(c *model.Config) { c.Width = 4 }, "conv1"},
 		{"alexnet", func(c *model.Config) { c.Batch = 0 }, "batch must be from 1"},
 		{"alexnet", func(c *model.Config) { c.Classes = 0 }, "classes must be from 1"},
