@@ -129,6 +129,11 @@ func normReLUAVX2(y []float32, x []float32, mean float32, scale float32, shift f
 //go:noescape
 func normGradAVX2(dx []float32, x []float32, dy []float32, mean float32, scale float32, shift float32, slope float32)
 
+// pickAVX2 is pickGo for lengths that are a multiple of eight, not zero.
+//
+//go:noescape
+func pickAVX2(to []float32, x []float32, best []float32, g []float32, done []float32)
+
 // sumAVX2 is sumGo, in another order, for lengths that are a multiple of sixteen, not zero.
 //
 //go:noescape

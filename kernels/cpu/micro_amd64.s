@@ -2114,6 +2114,34 @@ next:
 	VZEROUPPER
 	RET
 
+// func pickAVX2(to []float32, x []float32, best []float32, g []float32, done []float32)
+// Requires: AVX
+TEXT ·pickAVX2(SB), NOSPLIT, $0-120
+	MOVQ   to_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   best_base+48(FP), BX
+	MOVQ   g_base+72(FP), SI
+	MOVQ   done_base+96(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   to_len+8(FP), R8
+	XORQ   AX, AX
+
+next:
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (DI)(AX*4), Y1
+	VCMPPS  $0x00, (BX)(AX*4), Y0, Y0
+	VANDNPS Y0, Y1, Y0
+	VORPS   Y0, Y1, Y1
+	VMOVUPS Y1, (DI)(AX*4)
+	VANDPS  (SI)(AX*4), Y0, Y0
+	VADDPS  (CX)(AX*4), Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R8
+	JLT     next
+	VZEROUPPER
+	RET
+
 // func sumAVX2(x []float32) float64
 // Requires: AVX, SSE2
 TEXT ·sumAVX2(SB), NOSPLIT, $0-32

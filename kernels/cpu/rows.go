@@ -17,6 +17,10 @@ type rowOps struct {
 	normReLU  func(y, x []float32, mean, scale, shift float32)
 	normGrad  func(dx, x, dy []float32, mean, scale, shift, slope float32) // scale·(dy − shift − (x − mean)·slope)
 
+	// pick adds g to where x equals best and done is 0, and marks this in done; lengths are
+	// multiples of eight.
+	pick func(to, x, best, g, done []float32)
+
 	// Copies of rows; steps are from row to row.
 
 	padRows   func(to, from []float32, rows, width, before, n, step, gap int)           // rows of width: zeros, every gap-th of from n times, zeros; up to padSlack floats behind the last may change
@@ -39,7 +43,7 @@ type rowOps struct {
 
 var genericRows = rowOps{
 	relu: reluGo, reluGrad: reluGradGo, add: addGo, addReLU: addReLUGo, shift: shiftGo, shiftReLU: shiftReLUGo, maximum: maximumGo, sgd: sgdGo,
-	norm: normGo, normReLU: normReLUGo, normGrad: normGradGo, padRows: padRowsGo, unpadRows: unpadRowsGo, zip: zipGo, sum: sumGo, squares: squaresGo, products: productsGo,
+	norm: normGo, normReLU: normReLUGo, normGrad: normGradGo, pick: pickGo, padRows: padRowsGo, unpadRows: unpadRowsGo, zip: zipGo, sum: sumGo, squares: squaresGo, products: productsGo,
 	lrnForward: lrnForwardGo, lrnRatio: lrnRatioGo, lrnGrad: lrnGradGo,
 }
 
@@ -123,6 +127,16 @@ func normGradGo(dx, x, dy []float32, mean, scale, shift, slope float32) {
 	x, dy = x[:len(dx)], dy[:len(dx)]
 	for i, v := range x {
 		dx[i] = scale * (dy[i] - shift - (v-mean)*slope)
+	}
+}
+
+func pickGo(to, x, best, g, done []float32) {
+	x, best, g, done = x[:len(to)], best[:len(to)], g[:len(to)], done[:len(to)]
+	for i, v := range x {
+		if v == best[i] && done[i] == 0 {
+			to[i] += g[i]
+			done[i] = 1
+		}
 	}
 }
 

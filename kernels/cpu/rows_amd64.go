@@ -81,6 +81,9 @@ var avx2Rows = rowOps{
 		}
 		normGradGo(dx[n:], x[n:], dy[n:], mean, scale, shift, slope)
 	},
+	pick: func(to, x, best, g, done []float32) {
+		pickAVX2(to, x[:len(to)], best[:len(to)], g[:len(to)], done[:len(to)])
+	},
 	padRows: func(to, from []float32, rows, width, before, n, step, gap int) {
 		if gap > 2 {
 			padRowsGo(to, from, rows, width, before, n, step, gap)

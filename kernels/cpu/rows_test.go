@@ -80,6 +80,21 @@ func TestCopiesOfRowsComputeTheirReference(t *testing.T) {
 					sameUpTo(t, fmt.Sprintf("%s: padRows of %d, %d, gap %d", tier.name, before, n, gap), got, exact, 0)
 				}
 			}
+			if n%8 == 0 {
+				best, x, g, done := randoms(r, n), randoms(r, n), randoms(r, n), make([]float32, n)
+				for i := range n {
+					if i%3 != 0 {
+						x[i] = best[i]
+					}
+				}
+				got := append(randoms(r, n), canary)
+				exact := append([]float32(nil), got...)
+				for range 2 { // the second changes nothing
+					ops.pick(got[:n], x, best, g, done)
+				}
+				want.pick(exact[:n], x, best, g, make([]float32, n))
+				sameUpTo(t, fmt.Sprintf("%s: pick of %d", tier.name, n), got, exact, 0)
+			}
 			toStep, fromStep := n+5, n+2
 			from, got := randoms(r, (rows-1)*fromStep+n), make([]float32, (rows-1)*toStep+n+4)
 			for i := range got {

@@ -73,6 +73,10 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 		if len(in) == 1 {
 			need = 4 * int64(threads) * int64(max(0, poolScratch(d.Window, out[3])))
 		}
+	case kernels.MaxPoolGrad:
+		if len(in) == 3 && min(d.Window.Stride[1], d.Window.Kernel[1]) > 0 && d.Window.Pad[2] >= 0 {
+			need = 4 * int64(threads) * int64(newPoolLines(d.Window, in[0][2], in[0][3], in[1][3]).floats())
+		}
 	case kernels.SumOfSquares:
 		if len(in) == 1 { // one sum for each job of a walk, which has half a grain at least
 			need = 8 * int64(2*ceil(in[0].Volume(), grain)+1)

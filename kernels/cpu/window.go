@@ -112,29 +112,23 @@ func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 	if err := same(dx.n, "max pool's gradient", *x); err != nil {
 		return nil, err
 	}
-	return c.eachPlane(newPlanes(x), func(n, ch int) {
-		for h := range p.h {
-			clear(dx.f[dx.pos(n, ch, h, 0):][:p.wd])
-		}
-		for oh, rs := range p.rows {
-			top, g := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)], dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)]
-			for ow, s := range p.cols {
-				m, first := top[ow], -1
-				for h := rs.hi - 1; h >= rs.lo; h-- { // from the last, so that the first remains
-					at := dx.pos(n, ch, h, 0)
-					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
-					for w := s.hi - 1; w >= s.lo; w-- {
-						if row[w] == m {
-							first = at + w
-						}
-					}
-				}
-				if first >= 0 {
-					dx.f[first] += g[ow]
-				}
+	planes, pool := newPlanes(x), c.b.pool
+	l := newPoolLines(c.d.Window, p.h, p.wd, len(p.cols))
+	ws, size, ops := of[float32](c.ws), l.floats(), &c.b.tier.rows
+	body := func(thread, job int) {
+		local := ws[thread*size:][:size]
+		planes.job(job, func(n, ch int) {
+			l.split(ops, local, x, n, ch)
+			for oh, rs := range p.rows {
+				l.row(ops, local, y.f[y.pos(n, ch, oh, 0):][:len(p.cols)], dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)], rs)
 			}
-		}
-	}), nil
+			l.join(ops, local, dx, n, ch)
+		})
+	}
+	return func() error {
+		pool.run(planes.jobs, body)
+		return nil
+	}, nil
 }
 
 func bindAvgPool(c *call) (kernels.Launch, error) {

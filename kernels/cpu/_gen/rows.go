@@ -76,6 +76,16 @@ func rows() {
 		VMULPS(r.scalar["scale"], g, g)
 		r.store(g, "dx")
 	})
+	row("pick", "to, x, best, g, done []float32", "", func(r *rowLoop) {
+		v, done := r.load("x"), r.load("done") // all bits where it is so
+		VCMPPS(Imm(equal), r.at("best"), v, v)
+		VANDNPS(v, done, v)
+		VORPS(v, done, done)
+		r.store(done, "done")
+		VANDPS(r.at("g"), v, v)
+		VADDPS(r.at("to"), v, v)
+		r.store(v, "to")
+	})
 	total("sum", "x []float32", func(t *totals, sum VecVirtual, half int) {
 		VADDPD(t.wide("x", half), sum, sum)
 	})
@@ -120,6 +130,7 @@ func rows() {
 
 // Predicates of VCMPPS.
 const (
+	equal     = 0x00
 	unordered = 0x03
 	greater   = 0x1e // the first operand of Go's order is the second compared
 )
