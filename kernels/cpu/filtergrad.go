@@ -126,13 +126,16 @@ func (b *boundFilterGrad) job(t *dotTable, x, y, results []float32, job int) {
 			b.multiply(t, results, x, y, filters, channels*len(target.taps), samples)
 		}
 	}
+	whole := b.dw.flat() && b.dw.st[1] == len(target.taps) // results lie as filters do
 	for m := range filters {
-		i := m * b.columns
-		for ch := range channels {
-			for _, k := range target.taps {
-				b.dw.f[b.dw.pos(g*b.k+m0+m, c0+ch, k.r, k.s)] = results[i]
-				i++
-			}
+		from := results[m*b.columns:][:channels*len(target.taps)]
+		if whole {
+			copy(b.dw.f[b.dw.pos(g*b.k+m0+m, c0, 0, 0):], from)
+			continue
+		}
+		for i, v := range from {
+			k := &target.taps[i%len(target.taps)]
+			b.dw.f[b.dw.pos(g*b.k+m0+m, c0+i/len(target.taps), k.r, k.s)] = v
 		}
 	}
 }
