@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"cleave/kernels"
 	"cleave/layout"
@@ -37,17 +38,26 @@ func bindDropout(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, scale, p := c.d.Random.Key, float32(1/(1-c.d.P)), c.d.P
+	key, scale := c.d.Random.Key, float32(1/(1-c.d.P))
+	// A uniform number is bits/2³², so those below P are those of the bits below this.
+	zeros := int64(math.Ceil(c.d.P * (1 << 32)))
+	drop := func(v float32, bits uint32) float32 {
+		keep := uint32((zeros - 1 - int64(bits)) >> 63) // all bits or none: a branch would often be mispredicted
+		return math.Float32frombits(math.Float32bits(v*scale) & keep)
+	}
 	run := func(first uint64, stream uint64, to, from []float32) {
+		to = to[:len(from)]
 		for i := 0; i < len(from); {
 			e := first + uint64(i)
 			bits := random.Block(key, stream, e/4)
+			if e%4 == 0 && len(from)-i >= 4 {
+				x, y := from[i:][:4], to[i:][:4]
+				y[0], y[1], y[2], y[3] = drop(x[0], bits[0]), drop(x[1], bits[1]), drop(x[2], bits[2]), drop(x[3], bits[3])
+				i += 4
+				continue
+			}
 			for w := e % 4; w < 4 && i < len(from); w++ {
-				v := from[i] * scale
-				if random.Uniform(bits[w]) < p {
-					v = 0
-				}
-				to[i] = v
+				to[i] = drop(from[i], bits[w])
 				i++
 			}
 		}
