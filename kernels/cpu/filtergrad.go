@@ -23,7 +23,8 @@ type filterGrad struct {
 }
 
 const (
-	rowFloats   = 1024 // how long a dot product is about, between additions to its result
+	rowFloats   = 2048 // how long at most, about, a dot product is between additions to its result,
+	someFloats  = 1024 // and from what length on more samples do not pay
 	blockFloats = 40 * 1024
 )
 
@@ -41,7 +42,7 @@ func newFilterGrad(g *geometry, t *tier, threads int) *filterGrad {
 	f.copied = f.rb + down
 	f.length = roundUp(f.rb*f.width, dotUnit)
 	f.plane = (ceil(max(f.copied*f.width+padSlack, down*f.width+across+f.length), 16) | 1) * 16
-	f.nb = min(g.samples, max(1, rowFloats/f.length))
+	f.nb = min(g.samples, max(1, someFloats/f.length))
 	phases := p.phases[0] * p.phases[1]
 	f.cb = min(g.c, max(1, blockFloats/(f.nb*f.plane*phases)))
 	f.mb = min(g.k, max(8, blockFloats/(f.nb*f.length)))
