@@ -134,6 +134,9 @@ func (w *world) meet(tag Tag, from, to, caller *Memory) error {
 	defer pair.Unlock()
 	src, sent, gone := from.underWay(tag)
 	dst, posted, shut := to.underWay(tag)
+	if caller == from && sent == 0 || caller == to && posted == 0 {
+		return nil // the peer, starting at the same time, has moved it, and may have left since
+	}
 	if gone || shut {
 		peer := from
 		if caller == from {
