@@ -117,7 +117,7 @@ func TestBadInput(t *testing.T) {
 		{"train --workers 2 --listen 127.0.0.1:0 --threads 2", []string{"--threads is a flag of the worker"}, 2},
 		{"train --workers 2 --listen " + taken.Addr().String(), []string{"address already in use"}, 1},
 		{"train --workers 2 --listen 127.0.0.1:0 --wait 50ms", []string{"waited 50ms: 0 of 2 workers have come"}, 1},
-		{"train --memory-limit 1KiB", []string{"worker-", ": batch 64 needs ", "its limit is 1.0 KiB: ", " missing"}, 1},
+		{"train --memory-limit 1KiB", []string{"worker-", ": batch 32 needs ", "its limit is 1.0 KiB: ", " missing"}, 1},
 		{"train --lr NaN --batch 0 --policy magic", []string{"unknown policy", "\n", "--batch must be", "\n", "learning rate"}, 2},
 
 		{"plan --model alexnett", []string{`unknown model "alexnett"`}, 2},

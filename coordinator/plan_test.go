@@ -150,7 +150,7 @@ func TestPlanTableOfMany(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"batch 0:4|4:8|…|60:64", "0 B to "} {
-		if _, stdout, _ := call("plan", "--workers", "16", "--policy", "data"); !strings.Contains(stdout, want) {
+		if _, stdout, _ := call("plan", "--batch", "64", "--workers", "16", "--policy", "data"); !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in:\n%s", want, stdout)
 		}
 	}
