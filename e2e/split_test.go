@@ -174,10 +174,8 @@ func (s *split) write(t *testing.T, name string, whole []float32) {
 			t.Fatal(err)
 		}
 		bytes := in.Bytes()
-		eachRow(b.Box, shape, func(part, all, n int) {
-			for i := range n {
-				binary.LittleEndian.PutUint32(bytes[4*(part+i):], math.Float32bits(whole[all+i]))
-			}
+		eachElement(b, shape, func(part, all int) {
+			binary.LittleEndian.PutUint32(bytes[4*part:], math.Float32bits(whole[all]))
 		})
 		if err := in.Finish(); err != nil {
 			t.Fatal(err)
@@ -209,14 +207,12 @@ func (s *split) read(t *testing.T, name string, shape layout.Shape, use func(r i
 		if err != nil {
 			t.Fatal(err)
 		}
-		eachRow(b.Box, shape, func(part, all, n int) {
-			for i := range n {
-				v := float64(math.Float32frombits(binary.LittleEndian.Uint32(bytes[4*(part+i):])))
-				if !math.IsNaN(whole[all+i]) && whole[all+i] != v {
-					differ++
-				}
-				whole[all+i] = v
+		eachElement(b, shape, func(part, all int) {
+			v := float64(math.Float32frombits(binary.LittleEndian.Uint32(bytes[4*part:])))
+			if !math.IsNaN(whole[all]) && whole[all] != v {
+				differ++
 			}
+			whole[all] = v
 		})
 	})
 	if differ > 0 {
@@ -228,7 +224,7 @@ func (s *split) read(t *testing.T, name string, shape layout.Shape, use func(r i
 func (s *split) buffers(name string, do func(r int, id program.BufferID, b *program.Buffer)) {
 	for r, p := range s.bundle.Programs {
 		for i := range p.Buffers {
-			if p.Buffers[i].Name == name && p.Buffers[i].Format == kernels.NCHW {
+			if p.Buffers[i].Name == name {
 				do(r, program.BufferID(i), &p.Buffers[i])
 			}
 		}
@@ -266,15 +262,21 @@ func (s *split) logits(t *testing.T, p *plan.Plan, section string) []float64 {
 	return s.read(t, logits.Name, logits.Shape, func(r int, id program.BufferID) bool { return written[[2]int{r, int(id)}] })
 }
 
-// eachRow calls do with the offsets, in a buffer of box and in the whole tensor, of every
-// run of n neighbouring elements.
-func eachRow(box layout.Box, shape layout.Shape, do func(part, all, n int)) {
-	part, n := 0, box[3].Len()
-	for a := box[0].Lo; a < box[0].Hi; a++ {
-		for b := box[1].Lo; b < box[1].Hi; b++ {
-			for c := box[2].Lo; c < box[2].Hi; c++ {
-				do(part, ((a*shape[1]+b)*shape[2]+c)*shape[3]+box[3].Lo, n)
-				part += n
+// eachElement calls do with the index, in the buffer and in the whole tensor, of each of
+// the buffer's elements.
+func eachElement(b *program.Buffer, shape layout.Shape, do func(part, all int)) {
+	s := b.Shape()
+	st := [4]int{s[1] * s[2] * s[3], s[2] * s[3], s[3], 1}
+	if b.Format == kernels.NHWC {
+		st = [4]int{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}
+	}
+	for n := range s[0] {
+		for c := range s[1] {
+			for h := range s[2] {
+				for w := range s[3] {
+					all := ((b.Box[0].Lo+n)*shape[1]+b.Box[1].Lo+c)*shape[2] + b.Box[2].Lo + h
+					do(n*st[0]+c*st[1]+h*st[2]+w*st[3], all*shape[3]+b.Box[3].Lo+w)
+				}
 			}
 		}
 	}

@@ -41,9 +41,10 @@ const (
 	Flatten   // y (N×F×1×1) ← x: channels, rows, columns in this order
 	Unflatten // x ← y
 
-	Copy // dst ← src: the same elements, whatever both formats; ChannelStep
-	Sum  // y ← any number of summands of y's shape, added in order
-	Max  // y ← any number of candidates of y's shape
+	Copy    // dst ← src: the same elements, whatever both formats; ChannelStep
+	Shuffle // y ← x: channel j·Groups+g is x's channel g·(C/Groups)+j
+	Sum     // y ← any number of summands of y's shape, added in order
+	Max     // y ← any number of candidates of y's shape
 
 	RowMax     // max (N) ← logits (N×classes)
 	ExpSum     // es (N×2) ← logits, labels, max: Σexp(logit−max) and label's logit−max (0 if another rank has it)
@@ -67,7 +68,7 @@ const (
 type Desc struct {
 	Code     Code
 	Window   Window   // ConvForward … ConvFilterGrad, MaxPool … AvgPoolGrad
-	Groups   int      // ConvForward … ConvFilterGrad: groups of the operands' boxes
+	Groups   int      // ConvForward … ConvFilterGrad, Shuffle: groups of the operands' boxes
 	Epilogue Epilogue // ConvForward, Bias, BN, Add
 	LRN      LRNDesc  // LRN, LRNGrad
 	Count    float64  // divisor of BNMean, BNVar, Loss, LossGrad; of BNGrad's sums
@@ -138,7 +139,7 @@ func (c Code) InPlace() []int {
 var codeNames = [codes]string{
 	"invalid", "conv_forward", "conv_data_grad", "conv_filter_grad", "bias", "bias_grad", "relu", "relu_grad", "add",
 	"max_pool", "max_pool_grad", "avg_pool", "avg_pool_grad", "lrn", "lrn_grad", "bn_mean", "bn_var", "bn", "bn_gamma_grad",
-	"bn_grad", "running_stat", "dropout", "flatten", "unflatten", "copy", "sum", "max", "row_max", "exp_sum", "count_above",
+	"bn_grad", "running_stat", "dropout", "flatten", "unflatten", "copy", "shuffle", "sum", "max", "row_max", "exp_sum", "count_above",
 	"loss", "hits", "loss_grad", "sgd", "sum_of_squares", "fill_const", "fill_normal", "normalize",
 }
 

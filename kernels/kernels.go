@@ -40,13 +40,13 @@ const (
 type Use uint8
 
 const (
-	Input      Use = iota // images, labels, scalars
+	Input      Use = iota // images, labels, scalars: the host fills them in NCHW
 	Weights               // parameters and running statistics
 	Momentum              // the optimiser's state
 	Activation            // forward values
 	Gradient              // gradients of activations and parameters, and their summands
 	Staging               // a transfer's bytes on their way to or from another rank
-	Report                // loss, counts and norms that are read by the host
+	Report                // loss, counts and norms that are read by the host, in NCHW
 )
 
 // Region is a byte range of the arena.
@@ -120,4 +120,7 @@ type Sizer interface {
 	Workspace(d Desc, out layout.Shape, in []layout.Shape) int64
 	// Seconds predicts the time of a kernel call.
 	Seconds(d Desc, out layout.Shape, in []layout.Shape) float64
+	// Kernel names the kernel that a call runs and says how it is divided: a line for
+	// people, in words of the device's own.
+	Kernel(d Desc, out layout.Shape, in []layout.Shape) string
 }

@@ -41,6 +41,11 @@ func calls(n *plan.Inst, in []layout.Shape, w layout.Work) ([]call, error) {
 		return l.lrn(o), nil
 	case op.LRNGrad:
 		return l.lrn(op.LRN(o)), nil
+	case op.Shuffle:
+		if whole := n.Out.Shape.Box(); w.Out[1] == whole[1] {
+			return []call{{desc: kernels.Desc{Code: kernels.Shuffle, Groups: o.Groups}, out: w.Out, args: []arg{{0, w.Out}}}}, nil
+		}
+		return l.moves(o), nil
 	case op.Mover:
 		return l.moves(o), nil
 	}

@@ -232,18 +232,25 @@ func (m *machine) total(section, name string) []float64 {
 	return sum
 }
 
-// floats returns a planar buffer's elements.
+// floats returns a buffer's elements in axis order, whatever its format.
 func (m *machine) floats(r int, id program.BufferID) []float64 {
 	m.t.Helper()
 	b := &m.bundle.Programs[r].Buffers[id]
-	if b.Format != kernels.NCHW {
-		m.t.Fatalf("%s is not planar", b.Name)
+	s := b.Shape()
+	st := [4]int{s[1] * s[2] * s[3], s[2] * s[3], s[3], 1}
+	switch b.Format {
+	case kernels.NCHW:
+	case kernels.NHWC:
+		st = [4]int{s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}
+	default:
+		m.t.Fatalf("%s has format %d", b.Name, b.Format)
 	}
 	bs := m.read(r, b.Region())
-	out := make([]float64, b.Box.Volume())
-	for i := range out {
-		out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(bs[4*i:])))
-	}
+	var out []float64
+	each(s.Box(), func(n, c, h, w int) {
+		at := n*st[0] + c*st[1] + h*st[2] + w*st[3]
+		out = append(out, float64(math.Float32frombits(binary.LittleEndian.Uint32(bs[4*at:]))))
+	})
 	return out
 }
 

@@ -45,6 +45,8 @@ func (flat) Workspace(d kernels.Desc, out layout.Shape, _ []layout.Shape) int64 
 	return 0
 }
 
+func (flat) Kernel(d kernels.Desc, _ layout.Shape, _ []layout.Shape) string { return d.Code.String() }
+
 func (flat) Seconds(_ kernels.Desc, out layout.Shape, in []layout.Shape) float64 {
 	n := out.Volume()
 	for _, s := range in {

@@ -224,6 +224,8 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 		return o.flatten(d, o.in[0], y)
 	case kernels.Copy:
 		return o.copies(d, out == in(0))
+	case kernels.Shuffle:
+		return o.same(0) && d.Groups > 0 && y[1].Len()%d.Groups == 0
 	case kernels.Sum, kernels.Max:
 		for i := range o.in {
 			if !o.same(i) {

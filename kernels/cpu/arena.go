@@ -11,7 +11,12 @@ import (
 
 const align = 64 // bytes: a cache line, and the widest vector
 
-// alignedBytes returns zeroed memory that starts at a multiple of align.
+// overread is how many floats behind an operand tiles may read; what they do not need of
+// them is dropped.
+const overread = 256
+
+// alignedBytes returns zeroed memory that starts at a multiple of align, and behind which
+// tiles may read.
 func alignedBytes(n int64) ([]byte, error) {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil, errors.New("cpu: needs a little-endian processor")
@@ -19,7 +24,8 @@ func alignedBytes(n int64) ([]byte, error) {
 	if n > 1<<46 {
 		return nil, fmt.Errorf("cpu: %d bytes are more than a machine has", n)
 	}
-	raw := make([]byte, n+align)
+	raw := make([]byte, n+align+4*overread)
+	hugePages(raw)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % align
 	return raw[skip : int64(skip)+n : int64(skip)+n], nil
 }
@@ -38,6 +44,16 @@ func (b *Backend) bytes(r kernels.Region) ([]byte, error) {
 // of returns bytes as elements of four bytes; they must be aligned.
 func of[T float32 | int32 | uint32](mem []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(mem))), len(mem)/4)
+}
+
+// words returns floats as plain words, for copies.
+func words(f []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(f))), len(f))
+}
+
+// beyond returns v's buffer with what tiles may read behind it.
+func (v *view) beyond() []float32 {
+	return unsafe.Slice(unsafe.SliceData(v.f), len(v.f)+overread)
 }
 
 // exported and imported are an Export and an Import: device memory is host memory.

@@ -1,9 +1,10 @@
 // Package cpu runs kernels on the host's processors.
 //
-// Every buffer is row-major (kernels.NCHW); copies also read and write kernels.NHWC, for
-// the wire. Convolutions multiply packed filters with a padded copy of a few rows of the
-// input at a time (conv.go); linear layers read their operands where they are. The inner
-// loops are assembly where the processor has AVX2 or AVX-512 and plain Go elsewhere (see
+// In every buffer channels are innermost (kernels.NHWC), in filters too: K×R×S×C, so a
+// vector is channels of one pixel. Copies also read and write kernels.NCHW, and images may
+// lie in either order. Convolutions sum in registers over packed filters and a padded copy
+// of a few rows of the input (conv.go); linear layers read their operands where they are.
+// The inner loops are assembly where the processor has AVX2 or AVX-512 and plain Go elsewhere (see
 // Tier). Work is divided over threads such that each element is computed by one thread in
 // one fixed order: results do not depend on the number of threads and repeat bit for bit.
 package cpu

@@ -74,7 +74,7 @@ func TestArena(t *testing.T) {
 func buffer(offset int64, n ...int) kernels.Operand {
 	s := layout.Shape{1, 1, 1, 1}
 	copy(s[:], n)
-	return kernels.Operand{Region: kernels.Region{Offset: offset, Bytes: int64(4 * s.Volume())}, Shape: s, Box: s.Box()}
+	return kernels.Operand{Region: kernels.Region{Offset: offset, Bytes: int64(4 * s.Volume())}, Format: kernels.NHWC, Shape: s, Box: s.Box()}
 }
 
 func TestBindRefuses(t *testing.T) {
@@ -109,7 +109,7 @@ func TestBindRefuses(t *testing.T) {
 		{"arena", "is not in the", conv, y, ins(changed(x, func(o *kernels.Operand) { o.Region.Offset = 1 << 16 }), w), space},
 		{"aligned", "not aligned", conv, y, ins(changed(x, func(o *kernels.Operand) { o.Region.Offset = 2 }), w), space},
 		{"type", "element type", conv, y, ins(changed(x, func(o *kernels.Operand) { o.DType = kernels.I32 }), w), space},
-		{"format", "native format", conv, y, ins(changed(x, func(o *kernels.Operand) { o.Format = kernels.NHWC }), w), space},
+		{"format", "native format", conv, y, ins(changed(x, func(o *kernels.Operand) { o.Format = kernels.NCHW }), w), space},
 		{"workspace", "bytes are needed", conv, y, ins(x, w), kernels.Region{Offset: 32768, Bytes: 64}},
 		{"overlap", "where the output is written", conv, changed(y, func(o *kernels.Operand) { o.Region.Offset = 64 }), ins(x, w), space},
 		{"shifted", "where the output is written", kernels.Desc{Code: kernels.ReLU}, changed(x, func(o *kernels.Operand) { o.Box[1] = layout.Span{Lo: 0, Hi: 3} }),
@@ -133,7 +133,9 @@ func TestLaunchAllocatesNothing(t *testing.T) {
 	}
 	x, y, w := buffer(0, 4, 8, 20, 20), buffer(1<<20, 4, 8, 20, 20), buffer(2<<20, 8, 4, 3, 3)
 	v := buffer(2<<20+1<<19, 8)
-	one := buffer(2<<20+1<<18, 1)
+	one, one8 := buffer(2<<20+1<<18, 1), buffer(2<<20+1<<17, 8)
+	step, planar := one, y
+	step.DType, planar.Format = kernels.I32, kernels.NCHW
 	space := kernels.Region{Offset: 3 << 20, Bytes: 5 << 20}
 	window := kernels.Window{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pad: [4]int{1, 1, 1, 1}}
 	linear := kernels.Window{Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}}
@@ -153,9 +155,20 @@ func TestLaunchAllocatesNothing(t *testing.T) {
 		{kernels.Desc{Code: kernels.ReLU}, y, []kernels.Operand{x}},
 		{kernels.Desc{Code: kernels.BiasGrad}, v, []kernels.Operand{x}},
 		{kernels.Desc{Code: kernels.BN}, y, []kernels.Operand{x, v, v, v, v}},
+		{kernels.Desc{Code: kernels.BNVar, Count: 1}, v, []kernels.Operand{x, one8}},
+		{kernels.Desc{Code: kernels.BNGammaGrad}, v, []kernels.Operand{x, one8, one8, y}},
+		{kernels.Desc{Code: kernels.BNGrad, Count: 1}, y, []kernels.Operand{x, v, v, v, v, v, x}},
+		{kernels.Desc{Code: kernels.Bias}, y, []kernels.Operand{x, v}},
+		{kernels.Desc{Code: kernels.MaxPoolGrad, Window: window}, y, []kernels.Operand{x, x, x}},
+		{kernels.Desc{Code: kernels.AvgPool, Window: window}, y, []kernels.Operand{x}},
+		{kernels.Desc{Code: kernels.AvgPoolGrad, Window: window}, y, []kernels.Operand{x}},
 		{kernels.Desc{Code: kernels.SumOfSquares}, one, []kernels.Operand{x}},
 		{kernels.Desc{Code: kernels.Sum}, y, []kernels.Operand{x, x, x}},
 		{kernels.Desc{Code: kernels.FillNormal, Random: kernels.Random{Global: w.Shape}}, w, nil},
+		{kernels.Desc{Code: kernels.Dropout, P: 0.5, Random: kernels.Random{Global: x.Shape}}, y, []kernels.Operand{x, step}},
+		{kernels.Desc{Code: kernels.Flatten}, buffer(1<<20, 4, 3200), []kernels.Operand{x}},
+		{kernels.Desc{Code: kernels.Copy}, planar, []kernels.Operand{x}},
+		{kernels.Desc{Code: kernels.Copy, Step: [2]int{3, 1}}, buffer(1<<20, 4, 3, 20, 20), []kernels.Operand{x}},
 	} {
 		l, err := b.Bind(c.d, c.out, c.in, space)
 		if err != nil {

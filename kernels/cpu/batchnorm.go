@@ -16,17 +16,11 @@ func bindBNVar(c *call) (kernels.Launch, error) {
 	if !(count > 0) {
 		return nil, fmt.Errorf("count is %v", count)
 	}
-	p, squares := newPlanes(x), c.b.tier.rows.squares
-	return c.perChannel(x.n[1], x.n.Volume()/x.n[1], func(ch int) {
-		m := float64(mean.f[mean.pos(ch, 0, 0, 0)])
-		var s float64
-		for n := range x.n[0] {
-			for r := range p.rows {
-				s += squares(x.f[x.pos(n, ch, r, 0):][:p.run], m)
-			}
-		}
-		out.f[out.pos(ch, 0, 0, 0)] = float32(s / count)
-	}), nil
+	p, addSquares := newSums(x), c.b.tier.rows.addSquares
+	m := p.values()
+	return c.channelSums(p, func() { p.fill(m, mean.of) }, func(to []float64, at [maxViews]int, rows, width int) {
+		addSquares(to, x.f[at[0]:], m, rows, width, p.pitch[0])
+	}, func(ch int, sum float64) { out.set(ch, float32(sum/count)) })
 }
 
 func bindBN(c *call) (kernels.Launch, error) {
@@ -38,19 +32,25 @@ func bindBN(c *call) (kernels.Launch, error) {
 	if err := vector(x.n[1], "batch norm", c.in[1:]...); err != nil {
 		return nil, err
 	}
-	p, eps, norm := newPlanes(x, y), c.d.Eps, c.b.tier.rows.norm
+	p, eps, norm := newPixels(pixelGrain, y, x).widen(pixelGrain), c.d.Eps, c.channelOps(y, x).norm
 	if c.d.Epilogue.ReLU {
-		norm = c.b.tier.rows.normReLU
+		norm = c.channelOps(y, x).normReLU
 	}
-	return c.eachPlane(p, func(n, ch int) {
-		// y = x·scale + shift would cancel where the mean is large: subtract first.
-		m := mean.f[mean.pos(ch, 0, 0, 0)]
-		scale := float32(float64(gamma.f[gamma.pos(ch, 0, 0, 0)]) / math.Sqrt(float64(variance.f[variance.pos(ch, 0, 0, 0)])+eps))
-		shift := beta.f[beta.pos(ch, 0, 0, 0)]
-		for r := range p.rows {
-			norm(y.f[y.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], m, scale, shift)
-		}
+	// y = x·scale + shift would cancel where the mean is large: subtract first.
+	m, scale, shift := p.values(), p.values(), p.values()
+	before := func() {
+		p.fill(m, mean.of)
+		p.fill(scale, func(ch int) float32 { return float32(float64(gamma.of(ch)) * inverseDeviation(variance, ch, eps)) })
+		p.fill(shift, beta.of)
+	}
+	return c.eachPixel(p, before, func(at [maxViews]int, rows, width int) {
+		norm(y.f[at[0]:], x.f[at[1]:], m, scale, shift, rows, width, p.pitch[0], p.pitch[1])
 	}), nil
+}
+
+// inverseDeviation returns 1/σ of a channel.
+func inverseDeviation(variance *view, ch int, eps float64) float64 {
+	return 1 / math.Sqrt(float64(variance.of(ch))+eps)
 }
 
 func bindBNGammaGrad(c *call) (kernels.Launch, error) {
@@ -61,17 +61,11 @@ func bindBNGammaGrad(c *call) (kernels.Launch, error) {
 	if err := vector(x.n[1], "batch norm's gamma gradient", *mean, *variance, c.out); err != nil {
 		return nil, err
 	}
-	p, eps, products := newPlanes(x, dy), c.d.Eps, c.b.tier.rows.products
-	return c.perChannel(x.n[1], x.n.Volume()/x.n[1], func(ch int) {
-		m := float64(mean.f[mean.pos(ch, 0, 0, 0)])
-		var s float64
-		for n := range x.n[0] {
-			for r := range p.rows {
-				s += products(x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run], m)
-			}
-		}
-		out.f[out.pos(ch, 0, 0, 0)] = float32(s / math.Sqrt(float64(variance.f[variance.pos(ch, 0, 0, 0)])+eps))
-	}), nil
+	p, eps, addProducts := newSums(x, dy), c.d.Eps, c.b.tier.rows.addProducts
+	m := p.values()
+	return c.channelSums(p, func() { p.fill(m, mean.of) }, func(to []float64, at [maxViews]int, rows, width int) {
+		addProducts(to, x.f[at[0]:], dy.f[at[1]:], m, rows, width, p.pitch[0], p.pitch[1])
+	}, func(ch int, sum float64) { out.set(ch, float32(sum*inverseDeviation(variance, ch, eps))) })
 }
 
 func bindBNGrad(c *call) (kernels.Launch, error) {
@@ -87,15 +81,18 @@ func bindBNGrad(c *call) (kernels.Launch, error) {
 	if !(count > 0) {
 		return nil, fmt.Errorf("count is %v", count)
 	}
-	p, eps, normGrad := newPlanes(dx, x, dy), c.d.Eps, c.b.tier.rows.normGrad
-	return c.eachPlane(p, func(n, ch int) {
-		// dx = γ/σ · (dy − dβ/count − (x−mean)/σ · dγ/count)
-		at := func(v *view) float64 { return float64(v.f[v.pos(ch, 0, 0, 0)]) }
-		inv := 1 / math.Sqrt(at(variance)+eps)
-		m := mean.f[mean.pos(ch, 0, 0, 0)]
-		scale, shift, slope := float32(at(gamma)*inv), float32(at(dbeta)/count), float32(inv*at(dgamma)/count)
-		for r := range p.rows {
-			normGrad(dx.f[dx.pos(n, ch, r, 0):][:p.run], x.f[x.pos(n, ch, r, 0):][:p.run], dy.f[dy.pos(n, ch, r, 0):][:p.run], m, scale, shift, slope)
-		}
+	p, eps, normGrad := newPixels(pixelGrain, dx, x, dy).widen(pixelGrain), c.d.Eps, c.channelOps(dx, x, dy).normGrad
+	// dx = γ/σ · (dy − dβ/count − (x−mean)/σ · dγ/count)
+	m, scale, shift, slope := p.values(), p.values(), p.values(), p.values()
+	before := func() {
+		p.fill(m, mean.of)
+		p.fill(scale, func(ch int) float32 { return float32(float64(gamma.of(ch)) * inverseDeviation(variance, ch, eps)) })
+		p.fill(shift, func(ch int) float32 { return float32(float64(dbeta.of(ch)) / count) })
+		p.fill(slope, func(ch int) float32 {
+			return float32(inverseDeviation(variance, ch, eps) * float64(dgamma.of(ch)) / count)
+		})
+	}
+	return c.eachPixel(p, before, func(at [maxViews]int, rows, width int) {
+		normGrad(dx.f[at[0]:], x.f[at[1]:], dy.f[at[2]:], m, scale, shift, slope, rows, width, p.pitch[0], p.pitch[1], p.pitch[2])
 	}), nil
 }

@@ -47,6 +47,7 @@ var signatures = map[kernels.Code]signature{
 	kernels.Flatten:        {"f", bindFlatten},
 	kernels.Unflatten:      {"f", bindUnflatten},
 	kernels.Copy:           {"?", bindCopy},
+	kernels.Shuffle:        {"f", bindShuffle},
 	kernels.Sum:            {"f+", bindSum},
 	kernels.Max:            {"f+", bindMax},
 	kernels.RowMax:         {"f", bindRowMax},
@@ -132,19 +133,28 @@ func (s signature) check(code kernels.Code, out kernels.Operand, in []kernels.Op
 	if out.DType != kernels.F32 {
 		return fmt.Errorf("the output must be float32")
 	}
-	if out.Format != kernels.NCHW {
+	if !native(out) {
 		return fmt.Errorf("the output must be in the native format")
 	}
 	for i, o := range in {
 		if t := map[kernels.DType]byte{kernels.F32: 'f', kernels.I32: 'i', kernels.U8: 'u'}[o.DType]; t != want[i] {
 			return fmt.Errorf("input %d has the wrong element type", i)
 		}
-		if o.Format != kernels.NCHW {
+		if !native(o) && o.DType != kernels.U8 { // images are read in either order
 			return fmt.Errorf("input %d must be in the native format", i)
 		}
 	}
 	return nil
 }
+
+// native reports whether a buffer's elements lie as the sizer's format has them. What the
+// host fills or reads is planar by name: with one channel or one position that is the same.
+func native(o kernels.Operand) bool {
+	return o.Format == kernels.NHWC || o.Format == kernels.NCHW && oneOrder(o.Shape)
+}
+
+// oneOrder reports whether a buffer has the same order in all formats.
+func oneOrder(s layout.Shape) bool { return s[1] == 1 || s[2]*s[3] == 1 }
 
 // separate checks that an input's memory is not the output's, unless the kernel may work
 // in place or both are disjoint boxes of one buffer.

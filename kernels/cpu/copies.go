@@ -1,41 +1,33 @@
 package cpu
 
-// padSlack is how many floats behind the last row padRows may overwrite.
-const padSlack = 7
+// panelSlack is how many floats behind the last position copyPanel may overwrite.
+const panelSlack = 7
 
-func padRowsGo(to, from []float32, rows, width, before, n, step, gap int) {
+// copyPanelGo copies positions of some rows, n floats each, to places that are toCol floats
+// apart; rows are toRow and fromRow floats apart.
+func copyPanelGo(to, from []float32, rows, cols, n, toRow, toCol, fromRow, fromCol int) {
 	for i := range rows {
-		dst, src := to[i*width:][:width], from[i*step:]
-		for j := range before {
-			dst[j] = 0
+		for j := range cols {
+			copy(to[i*toRow+j*toCol:][:n], from[i*fromRow+j*fromCol:][:n])
 		}
-		if gap == 1 {
-			copy(dst[before:][:n], src)
-		} else {
-			for j := range dst[before:][:n] {
-				dst[before+j] = src[j*gap]
+	}
+}
+
+// spreadGo copies positions of some rows, n channels each, such that every vector of
+// lanes channels is followed by others: vector c of per holds, in the lanes of each group
+// of per channels, the group's channel c. n is at most lanes; lanes beyond get zeros.
+func spreadGo(to, from []float32, rows, cols, n, per, lanes, toRow, fromRow, fromCol int) {
+	for i := range rows {
+		for j := range cols {
+			dst, src := to[i*toRow+j*per*lanes:][:per*lanes], from[i*fromRow+j*fromCol:][:n]
+			for c := range per {
+				for l := range lanes {
+					dst[c*lanes+l] = 0
+					if k := l/per*per + c; k < n {
+						dst[c*lanes+l] = src[k]
+					}
+				}
 			}
 		}
-		for j := before + n; j < width; j++ {
-			dst[j] = 0
-		}
-	}
-}
-
-func unpadRowsGo(to, from []float32, rows, n, toStep, fromStep int, add, low float32) {
-	for i := range rows {
-		src := from[i*fromStep:][:n]
-		for j, v := range src {
-			to[i*toStep+j] = max(v+add, low)
-		}
-	}
-}
-
-func zipGo(to, even, odd []float32) {
-	for i, v := range even {
-		to[2*i] = v
-	}
-	for i, v := range odd {
-		to[2*i+1] = v
 	}
 }

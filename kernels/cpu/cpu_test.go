@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"cleave/kernels"
@@ -34,18 +35,31 @@ func available() []*tier {
 // inGo returns a tier of t's tiles run by their references: the geometry of a tier that
 // this machine may lack.
 func inGo(t *tier) *tier {
-	g := &tier{name: t.name + "-in-go", lanes: t.lanes, rows: genericRows}
-	for _, k := range t.tiles {
-		g.tiles = append(g.tiles, tile{k.mr, k.nr, func(a, b []float32, off []int, c []float32, ldc int, add bool) {
-			tileReference(k.mr, k.nr, a, b, off, c, ldc, add)
-		}})
+	g := *t
+	g.name, g.rows = t.name+"-in-go", genericRows
+	g.tiles, g.outers, g.outerLanes, g.dots = slices.Clone(t.tiles), slices.Clone(t.outers), slices.Clone(t.outerLanes), slices.Clone(t.dots)
+	for i := range g.tiles {
+		g.tiles[i].run = inReference(&g.tiles[i])
 	}
-	for _, k := range t.dots {
-		g.dots = append(g.dots, dotTile{k.mr, k.nr, func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32) {
+	g.lanesTile.run = lanesInReference(&g.lanesTile)
+	g.direct = slices.Clone(t.direct)
+	for i := range g.direct {
+		for ends := range g.direct[i].run {
+			g.direct[i].run[ends] = directInReference(&g.direct[i], ends)
+		}
+	}
+	for i := range g.outers {
+		g.outers[i].run = outerInReference(&g.outers[i])
+	}
+	for i := range g.outerLanes {
+		g.outerLanes[i].run = outerLanesInReference(&g.outerLanes[i])
+	}
+	for i, k := range g.dots {
+		g.dots[i].run = func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32) {
 			dotReference(k.mr, k.nr, a, offA, b, offB, n, segments, stepA, stepB, sums)
-		}})
+		}
 	}
-	return g
+	return &g
 }
 
 func TestConformance(t *testing.T) {

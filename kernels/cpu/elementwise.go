@@ -12,23 +12,38 @@ func (c *call) each(l *loop, f func(at [maxViews]int, n int)) kernels.Launch {
 	}
 }
 
-// eachPlane returns a launch that calls f for all planes, on all threads.
-func (c *call) eachPlane(p *planes, f func(n, c int)) kernels.Launch {
+// runs returns a launch that calls f for several runs at a time (loop.runs), on all
+// threads.
+func (c *call) runs(l *loop, f func(at [maxViews]int, rows, n int)) kernels.Launch {
 	pool := c.b.pool
-	body := func(_, job int) { p.job(job, f) }
+	body := func(_, job int) { l.runs(job, f) }
 	return func() error {
-		pool.run(p.jobs, body)
+		pool.run(l.jobs, body)
 		return nil
 	}
+}
+
+// binary returns a launch that runs op on y, a and b, which have one shape.
+func (c *call) binary(y, a, b *view, op func(y, a, b []float32)) kernels.Launch {
+	l := newLoop(y, a, b)
+	return c.runs(l, func(at [maxViews]int, rows, n int) {
+		to, p, q := y.f[at[0]:], a.f[at[1]:], b.f[at[2]:]
+		for i := range rows {
+			op(to[i*l.pitch[0]:][:n], p[i*l.pitch[1]:][:n], q[i*l.pitch[2]:][:n])
+		}
+	})
 }
 
 func bindReLU(c *call) (kernels.Launch, error) {
 	if err := same(c.out.n, "relu", c.in[0]); err != nil {
 		return nil, err
 	}
-	y, x, relu := c.out.f, c.in[0].f, c.b.tier.rows.relu
-	return c.each(newLoop(&c.out, &c.in[0]), func(at [maxViews]int, n int) {
-		relu(y[at[0]:][:n], x[at[1]:][:n])
+	y, x, relu, l := c.out.f, c.in[0].f, c.b.tier.rows.relu, newLoop(&c.out, &c.in[0])
+	return c.runs(l, func(at [maxViews]int, rows, n int) {
+		to, from := y[at[0]:], x[at[1]:]
+		for i := range rows {
+			relu(to[i*l.pitch[0]:][:n], from[i*l.pitch[1]:][:n])
+		}
 	}), nil
 }
 
@@ -36,10 +51,7 @@ func bindReLUGrad(c *call) (kernels.Launch, error) {
 	if err := same(c.out.n, "relu gradient", c.in...); err != nil {
 		return nil, err
 	}
-	dx, y, dy, reluGrad := c.out.f, c.in[0].f, c.in[1].f, c.b.tier.rows.reluGrad
-	return c.each(newLoop(&c.out, &c.in[0], &c.in[1]), func(at [maxViews]int, n int) {
-		reluGrad(dx[at[0]:][:n], y[at[1]:][:n], dy[at[2]:][:n])
-	}), nil
+	return c.binary(&c.out, &c.in[0], &c.in[1], c.b.tier.rows.reluGrad), nil
 }
 
 func bindAdd(c *call) (kernels.Launch, error) {
@@ -51,13 +63,10 @@ func bindAdd(c *call) (kernels.Launch, error) {
 
 // add returns a launch for out ← a + b.
 func (c *call) add(a, b *view, relu bool) kernels.Launch {
-	y, p, q, add := c.out.f, a.f, b.f, c.b.tier.rows.add
 	if relu {
-		add = c.b.tier.rows.addReLU
+		return c.binary(&c.out, a, b, c.b.tier.rows.addReLU)
 	}
-	return c.each(newLoop(&c.out, a, b), func(at [maxViews]int, n int) {
-		add(y[at[0]:][:n], p[at[1]:][:n], q[at[2]:][:n])
-	})
+	return c.binary(&c.out, a, b, c.b.tier.rows.add)
 }
 
 func bindSum(c *call) (kernels.Launch, error) {
@@ -79,11 +88,8 @@ func bindMax(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	steps := []kernels.Launch{c.copy()}
-	y, maximum := c.out.f, c.b.tier.rows.maximum
-	for _, v := range c.in[1:] {
-		steps = append(steps, c.each(newLoop(&c.out, &v), func(at [maxViews]int, n int) {
-			maximum(y[at[0]:][:n], y[at[0]:][:n], v.f[at[1]:][:n])
-		}))
+	for i := range c.in[1:] {
+		steps = append(steps, c.binary(&c.out, &c.out, &c.in[1+i], c.b.tier.rows.maximum))
 	}
 	return inOrder(steps), nil
 }

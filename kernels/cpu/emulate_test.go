@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,14 +24,30 @@ func emulatedTiers(t *testing.T) []*tier {
 	routines := parseAssembly(t, string(src))
 	var out []*tier
 	for _, real := range []*tier{&avx2, &avx512} {
-		e := &tier{name: real.name + "-emulated", lanes: real.lanes}
-		for _, k := range real.tiles {
-			e.tiles = append(e.tiles, tile{k.mr, k.nr, emulateTile(t, routines, fmt.Sprintf("tile%s_%dx%d", strings.ToUpper(real.name), k.mr, k.nr))})
+		e := *real
+		e.name = real.name + "-emulated"
+		e.tiles, e.outers, e.outerLanes, e.dots = slices.Clone(real.tiles), slices.Clone(real.outers), slices.Clone(real.outerLanes), slices.Clone(real.dots)
+		set := func(vector int) string { return map[int]string{8: "AVX2", 16: "AVX512"}[vector] }
+		for i, k := range e.tiles {
+			e.tiles[i].run = emulateTile(t, routines, fmt.Sprintf("tile%s_%dx%d", set(k.vector), k.positions, k.width))
 		}
-		for _, k := range real.dots {
-			e.dots = append(e.dots, dotTile{k.mr, k.nr, emulateDot(t, routines, fmt.Sprintf("dot%s_%dx%d", strings.ToUpper(real.name), k.mr, k.nr))})
+		e.lanesTile.run = emulateTile(t, routines, fmt.Sprintf("lanes%s_%dx%d", set(e.lanes), e.lanesTile.positions, e.lanesTile.width))
+		e.direct = slices.Clone(real.direct)
+		for i := range e.direct {
+			for ends, side := range []string{"Inner", "Left", "Right", "Both"} {
+				e.direct[i].run[ends] = emulateDirect(t, routines, fmt.Sprintf("direct%s_%dby%d%s", set(e.lanes), e.direct[i].per, e.direct[i].stride, side))
+			}
 		}
-		out = append(out, e)
+		for i, k := range e.outers {
+			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
+		}
+		for i, k := range e.outerLanes {
+			e.outerLanes[i].run = emulateOuter(t, routines, fmt.Sprintf("outerLanes%s_%d_%dx%d", set(k.vector), k.per, k.taps, k.rows))
+		}
+		for i, k := range e.dots {
+			e.dots[i].run = emulateDot(t, routines, fmt.Sprintf("dot%s_%dx%d", set(e.lanes), k.mr, k.nr))
+		}
+		out = append(out, &e)
 	}
 	return out
 }
@@ -71,13 +88,15 @@ func parseAssembly(t *testing.T, src string) map[string]*routine {
 // machine is the state of an emulated processor. Each slice argument has a segment of
 // addresses of its own, so that a pointer that leaves its slice is an error.
 type machine struct {
-	t      *testing.T
-	gp     map[string]int64
-	vec    map[string][16]float32
-	frame  map[string]int64 // parameters by name
-	floats map[int64][]float32
-	ints   map[int64][]int
-	flags  int64 // the last result, for conditional jumps
+	t       *testing.T
+	gp      map[string]int64
+	vec     map[string][16]float32
+	frame   map[string]int64 // parameters by name
+	floats  map[int64][]float32
+	ints    map[int64][]int
+	flags   int64              // the last result, for conditional jumps
+	scalars map[string]float32 // parameters that are floats
+	stack   map[int64]int64    // locals by offset
 }
 
 const segment = 1 << 32
@@ -93,19 +112,48 @@ func (m *machine) sliceOfInts(name string, at int64, x []int) {
 }
 
 func newMachine(t *testing.T) *machine {
-	return &machine{t: t, gp: map[string]int64{}, vec: map[string][16]float32{}, frame: map[string]int64{}, floats: map[int64][]float32{}, ints: map[int64][]int{}}
+	return &machine{t: t, gp: map[string]int64{}, vec: map[string][16]float32{}, frame: map[string]int64{}, floats: map[int64][]float32{}, ints: map[int64][]int{}, scalars: map[string]float32{}, stack: map[int64]int64{}}
 }
 
 func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFunc {
-	return func(a, b []float32, off []int, c []float32, ldc int, add bool) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
 		m := newMachine(t)
-		m.slice("a", 1, a)
-		m.slice("b", 2, b)
-		m.sliceOfInts("off", 3, off)
-		m.slice("c", 4, c)
-		m.frame["ldc"] = int64(ldc)
-		if add {
-			m.frame["add"] = 1
+		m.slice("w", 1, w)
+		m.slice("x", 2, x)
+		m.sliceOfInts("runs", 3, runs)
+		m.sliceOfInts("at", 4, at)
+		m.slice("y", 5, y)
+		m.sliceOfInts("to", 6, to)
+		m.slice("start", 7, start)
+		m.frame["last"] = int64(last)
+		m.scalars["low"] = low
+		m.run(name, routines[name])
+	}
+}
+
+func emulateDirect(t *testing.T, routines map[string]*routine, name string) directFunc {
+	return func(w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
+		m := newMachine(t)
+		m.slice("w", 1, w)
+		m.slice("x", 2, x)
+		m.slice("y", 3, y)
+		m.slice("start", 4, start)
+		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "yRow": yRow, "yCol": yCol, "vectors": vectors} {
+			m.frame[name] = int64(v)
+		}
+		m.scalars["low"] = low
+		m.run(name, routines[name])
+	}
+}
+
+func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+		m := newMachine(t)
+		m.slice("dy", 1, dy)
+		m.slice("x", 2, x)
+		m.slice("sums", 3, sums)
+		for name, v := range map[string]int{"strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol, "xTap": xTap} {
+			m.frame[name] = int64(v)
 		}
 		m.run(name, routines[name])
 	}
@@ -126,12 +174,21 @@ func emulateDot(t *testing.T, routines map[string]*routine, name string) dotFunc
 
 var (
 	frameOperand  = regexp.MustCompile(`^(\w+)\+\d+\(FP\)$`)
+	stackOperand  = regexp.MustCompile(`^(\d+)?\(SP\)$`)
 	memoryOperand = regexp.MustCompile(`^(-?\d+)?\((\w+)\)(?:\((\w+)\*(\d)\))?$`)
 	vectorOperand = regexp.MustCompile(`^([XYZ])(\d+)$`)
 )
 
 // address returns where a memory operand points.
 func (m *machine) address(op string) int64 {
+	if op == "laneMasks<>+0(SB)" {
+		lanes := make([]float32, 16)
+		for i := range 8 {
+			lanes[i] = math.Float32frombits(^uint32(0))
+		}
+		m.floats[9] = lanes
+		return 9*segment + segment/2
+	}
 	p := memoryOperand.FindStringSubmatch(op)
 	if p == nil {
 		m.t.Fatalf("emulator: operand %s", op)
@@ -170,6 +227,10 @@ func (m *machine) integer(op string) int64 {
 		}
 		return v
 	}
+	if p := stackOperand.FindStringSubmatch(op); p != nil {
+		at, _ := strconv.ParseInt("0"+p[1], 10, 64)
+		return m.stack[at]
+	}
 	if strings.Contains(op, "(") {
 		at := m.address(op)
 		x, i := m.ints[at/segment], (at%segment-segment/2)/8
@@ -179,6 +240,36 @@ func (m *machine) integer(op string) int64 {
 		return int64(x[i])
 	}
 	return m.gp[whole(op)]
+}
+
+// setInteger writes a register or a local.
+func (m *machine) setInteger(op string, v int64) {
+	if p := stackOperand.FindStringSubmatch(op); p != nil {
+		at, _ := strconv.ParseInt("0"+p[1], 10, 64)
+		m.stack[at] = v
+		return
+	}
+	if p := frameOperand.FindStringSubmatch(op); p != nil {
+		m.frame[p[1]] = v
+		return
+	}
+	m.gp[whole(op)] = v
+}
+
+// broadcast returns a float of memory in every lane.
+func (m *machine) broadcast(op string) (v [16]float32) {
+	one, ok := float32(0), false
+	if p := frameOperand.FindStringSubmatch(op); p != nil {
+		if one, ok = m.scalars[p[1]]; !ok {
+			m.t.Fatalf("emulator: parameter %s", op)
+		}
+	} else {
+		one = m.memory(m.address(op), 1)[0]
+	}
+	for i := range v {
+		v[i] = one
+	}
+	return v
 }
 
 // whole names the register of which op is a part.
@@ -224,9 +315,14 @@ func (m *machine) run(name string, r *routine) {
 		last := in[len(in)-1]
 		switch in[0] {
 		case "MOVQ", "MOVB":
-			m.gp[whole(last)] = m.integer(in[1])
+			m.setInteger(last, m.integer(in[1]))
 		case "ADDQ":
-			m.gp[last] += m.integer(in[1])
+			m.setInteger(last, m.integer(last)+m.integer(in[1]))
+		case "SUBQ":
+			m.flags = m.integer(last) - m.integer(in[1])
+			m.setInteger(last, m.flags)
+		case "INCQ":
+			m.gp[last]++
 		case "LEAQ":
 			m.gp[last] = m.address(in[1])
 		case "SHLQ":
@@ -234,14 +330,14 @@ func (m *machine) run(name string, r *routine) {
 		case "XORQ":
 			m.gp[last] ^= m.integer(in[1])
 		case "DECQ":
-			m.gp[last]--
-			m.flags = m.gp[last]
+			m.flags = m.integer(last) - 1
+			m.setInteger(last, m.flags)
 		case "TESTQ", "TESTB":
 			m.flags = m.integer(in[1]) & m.integer(in[2])
 		case "CMPQ":
 			m.flags = m.integer(in[1]) - m.integer(in[2])
-		case "JZ", "JNZ", "JLT":
-			if in[0] == "JZ" && m.flags == 0 || in[0] == "JNZ" && m.flags != 0 || in[0] == "JLT" && m.flags < 0 {
+		case "JZ", "JEQ", "JNZ", "JNE", "JLT", "JMP":
+			if zero := m.flags == 0; in[0] == "JMP" || (in[0] == "JZ" || in[0] == "JEQ") && zero || (in[0] == "JNZ" || in[0] == "JNE") && !zero || in[0] == "JLT" && m.flags < 0 {
 				pc = r.labels[in[1]] - 1
 			}
 		case "VXORPS", "VPXORD":
@@ -249,6 +345,25 @@ func (m *machine) run(name string, r *routine) {
 				m.t.Fatalf("emulator: %v", in)
 			}
 			m.put(last, [16]float32{})
+		case "VMOVAPS":
+			m.put(last, m.vector(in[1], lanesOf(m.t, last)))
+		case "VMASKMOVPS": // loads only
+			var v [16]float32
+			for i, lane := range m.vector(in[2], 8) {
+				if math.Float32bits(lane)>>31 == 1 {
+					v[i] = m.memory(m.address(in[1])+int64(4*i), 1)[0]
+				}
+			}
+			m.put(last, v)
+		case "VMAXPS":
+			lanes := lanesOf(m.t, last)
+			x, y := m.vector(in[1], lanes), m.vector(in[2], lanes)
+			for i, v := range y {
+				if v > x[i] { // else, and where one is no number, the second source
+					x[i] = v
+				}
+			}
+			m.put(last, x)
 		case "VMOVUPS":
 			if strings.Contains(last, "(") {
 				lanes := lanesOf(m.t, in[1])
@@ -259,15 +374,20 @@ func (m *machine) run(name string, r *routine) {
 			}
 		case "VMOVSS":
 			m.memory(m.address(last), 1)[0] = m.vector(in[1], 4)[0]
+		case "VMOVSD":
+			v := m.vector(in[1], 4)
+			copy(m.memory(m.address(last), 2), v[:2])
 		case "VBROADCASTSS":
-			var v [16]float32
-			for i := range v {
-				v[i] = m.memory(m.address(in[1]), 1)[0]
-			}
-			m.put(last, v)
-		case "VADDPS", "VFMADD231PS":
+			m.put(last, m.broadcast(in[1]))
+		case "VADDPS", "VFMADD231PS", "VFMADD231PS.BCST":
 			lanes := lanesOf(m.t, last)
-			x, y, z := m.vector(in[1], lanes), m.vector(in[2], lanes), m.vector(last, lanes)
+			y, z := m.vector(in[2], lanes), m.vector(last, lanes)
+			x := z
+			if in[0] == "VFMADD231PS.BCST" {
+				x = m.broadcast(in[1])
+			} else {
+				x = m.vector(in[1], lanes)
+			}
 			for i := range z {
 				if in[0] == "VADDPS" {
 					z[i] = x[i] + y[i]
@@ -282,12 +402,13 @@ func (m *machine) run(name string, r *routine) {
 			copy(v[:lanes], v[lanes:2*lanes])
 			m.put(last, v)
 		case "VPERMILPS":
-			from, v := m.vector(in[2], 4), [16]float32{}
-			for i := range 4 {
-				v[i] = from[m.integer(in[1])>>(2*i)&3]
+			lanes := lanesOf(m.t, last)
+			from, v := m.vector(in[2], lanes), [16]float32{}
+			for i := range lanes {
+				v[i] = from[i&^3+int(m.integer(in[1])>>(2*(i%4))&3)]
 			}
 			m.put(last, v)
-		case "VZEROUPPER":
+		case "VZEROUPPER", "PREFETCHT1":
 		case "RET":
 			return
 		default:

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"cleave/kernels"
 	"cleave/layout"
@@ -23,63 +22,6 @@ func numbers(r kernels.Random, n layout.Shape) (func(n, c, h int) uint64, error)
 	}, nil
 }
 
-func bindDropout(c *call) (kernels.Launch, error) {
-	x, step, y := &c.in[0], &c.in[1], &c.out
-	if err := same(y.n, "dropout", *x); err != nil {
-		return nil, err
-	}
-	if err := vector(1, "dropout's step", *step); err != nil {
-		return nil, err
-	}
-	if !(c.d.P >= 0 && c.d.P < 1) {
-		return nil, fmt.Errorf("probability %v is not in [0, 1)", c.d.P)
-	}
-	index, err := numbers(c.d.Random, y.n)
-	if err != nil {
-		return nil, err
-	}
-	key, scale := c.d.Random.Key, float32(1/(1-c.d.P))
-	// A uniform number is bits/2³², so those below P are those of the bits below this.
-	zeros := int64(math.Ceil(c.d.P * (1 << 32)))
-	drop := func(v float32, bits uint32) float32 {
-		keep := uint32((zeros - 1 - int64(bits)) >> 63) // all bits or none: a branch would often be mispredicted
-		return math.Float32frombits(math.Float32bits(v*scale) & keep)
-	}
-	run := func(first uint64, stream uint64, to, from []float32) {
-		to = to[:len(from)]
-		for i := 0; i < len(from); {
-			e := first + uint64(i)
-			bits := random.Block(key, stream, e/4)
-			if e%4 == 0 && len(from)-i >= 4 {
-				x, y := from[i:][:4], to[i:][:4]
-				y[0], y[1], y[2], y[3] = drop(x[0], bits[0]), drop(x[1], bits[1]), drop(x[2], bits[2]), drop(x[3], bits[3])
-				i += 4
-				continue
-			}
-			for w := e % 4; w < 4 && i < len(from); w++ {
-				to[i] = drop(from[i], bits[w])
-				i++
-			}
-		}
-	}
-	pool := c.b.pool
-	if y.points() && c.d.Random.Global[2]*c.d.Random.Global[3] == 1 && x.st[1] == 1 && y.st[1] == 1 { // features: a row is a sample
-		body := func(_, n int) {
-			run(index(n, 0, 0), uint64(step.i[step.at]), y.f[y.pos(n, 0, 0, 0):][:y.n[1]], x.f[x.pos(n, 0, 0, 0):][:y.n[1]])
-		}
-		return func() error {
-			pool.run(y.n[0], body)
-			return nil
-		}, nil
-	}
-	planes := newPlanes(y, x)
-	return c.eachPlane(planes, func(n, ch int) {
-		for h := range y.n[2] {
-			run(index(n, ch, h), uint64(step.i[step.at]), y.f[y.pos(n, ch, h, 0):][:y.n[3]], x.f[x.pos(n, ch, h, 0):][:y.n[3]])
-		}
-	}), nil
-}
-
 func bindFillNormal(c *call) (kernels.Launch, error) {
 	y := &c.out
 	index, err := numbers(c.d.Random, y.n)
@@ -87,16 +29,28 @@ func bindFillNormal(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	key, std := c.d.Random.Key, c.d.Std
-	return c.eachPlane(newPlanes(y), func(n, ch int) {
-		for h := range y.n[2] {
-			first, row := index(n, ch, h), y.f[y.pos(n, ch, h, 0):][:y.n[3]]
-			for i := range row {
-				row[i] = float32(std * random.Normal(key, 0, first+uint64(i)))
+	step := uint64(c.d.Random.Global[2]) * uint64(c.d.Random.Global[3]) // from channel to channel
+	per := max(1, grain/16/(y.n[1]*y.n[2]*y.n[3]))                      // a number takes a while
+	body := func(_, job int) {
+		for n := job * per; n < min((job+1)*per, y.n[0]); n++ {
+			for h := range y.n[2] {
+				for w := range y.n[3] {
+					e, at := index(n, 0, h)+uint64(w), y.pos(n, 0, h, w)
+					for i := range y.n[1] {
+						y.f[at+i*y.st[1]] = float32(std * random.Normal(key, 0, e+uint64(i)*step))
+					}
+				}
 			}
 		}
-	}), nil
+	}
+	pool, jobs := c.b.pool, ceil(y.n[0], per)
+	return func() error {
+		pool.run(jobs, body)
+		return nil
+	}, nil
 }
 
+// bindNormalize looks values up: a channel has 256 of them.
 func bindNormalize(c *call) (kernels.Launch, error) {
 	x, y := &c.in[0], &c.out
 	if err := same(y.n, "normalize", *x); err != nil {
@@ -107,14 +61,44 @@ func bindNormalize(c *call) (kernels.Launch, error) {
 			return nil, fmt.Errorf("a channel's deviation is 0")
 		}
 	}
-	mean, dev := c.d.Mean, c.d.Dev
-	return c.eachPlane(newPlanes(y, x), func(n, ch int) {
-		m, inv := mean[min(ch, 3)], 1/dev[min(ch, 3)]
-		for h := range y.n[2] {
-			to, from := y.f[y.pos(n, ch, h, 0):][:y.n[3]], x.u[x.pos(n, ch, h, 0):][:y.n[3]]
-			for i, v := range from {
-				to[i] = float32((float64(v)/255 - m) * inv)
+	var values [4][256]float32
+	for ch := range values[:min(y.n[1], 4)] {
+		m, inv := c.d.Mean[ch], 1/c.d.Dev[ch]
+		for v := range values[ch] {
+			values[ch][v] = float32((float64(v)/255 - m) * inv)
+		}
+	}
+	per := max(1, grain/(y.n[1]*y.n[3])) // rows of a job
+	pool, rows := c.b.pool, y.n[0]*y.n[2]
+	body := func(_, job int) {
+		for row := job * per; row < min((job+1)*per, rows); row++ {
+			n, h := row/y.n[2], row%y.n[2]
+			if y.n[1] == 3 && x.st[3] == 1 {
+				colours(y.f[y.pos(n, 0, h, 0):], x.u[x.pos(n, 0, h, 0):], x.st[1], y.st[3], y.n[3], &values)
+				continue
+			}
+			for ch := range y.n[1] {
+				from, to, table := x.u[x.pos(n, ch, h, 0):], y.f[y.pos(n, ch, h, 0):], &values[min(ch, 3)]
+				i, o := 0, 0
+				for range y.n[3] {
+					to[o] = table[from[i]]
+					i += x.st[3]
+					o += y.st[3]
+				}
 			}
 		}
-	}), nil
+	}
+	return func() error {
+		pool.run(ceil(rows, per), body)
+		return nil
+	}, nil
+}
+
+// colours looks up n pixels of three planes, which begin plane bytes apart.
+func colours(to []float32, from []byte, plane, step, n int, values *[4][256]float32) {
+	r, g, b := from[:n], from[plane:][:n], from[2*plane:][:n]
+	for i, v := range r {
+		to := to[i*step:][:3]
+		to[0], to[1], to[2] = values[0][v], values[1][g[i]], values[2][b[i]]
+	}
 }

@@ -1,176 +1,240 @@
 package cpu
 
-import "cleave/kernels"
-
-// filterGrad is the geometry of a filter gradient: for every filter and tap the dot
-// product of dy's row of all positions with the padded copy of x, moved by the tap's
-// distance. dy is copied to rows of x's padded width, zero between.
+// filterGrad is the geometry of a filter gradient: for every filter and tap the sum over
+// all positions of dy times the source under the tap. Blocks of the source, with their
+// padding, and of dy are copied to panels. Taps whose channels follow each other in the
+// source's panel make one run of floats.
 type filterGrad struct {
 	*geometry
-	src     *product // the forward convolution, for its taps and phases
-	dot     dotTile
-	mb      int // filters of a job
-	cb      int // channels of a job
-	rb      int // rows of positions copied at a time
-	nb      int // samples copied at a time
-	copied  int // rows of x copied: rb and those that taps reach below
-	width   int // of a copied row
-	plane   int // floats from plane to plane of the copy of x
-	length  int // floats of a copied row of dy: rb rows of positions, rounded up
-	xSample int // floats from sample to sample of the copy of x
-	ySample int // and of dy
-	columns int // dot products of a job for each filter: channels × taps
+	src     *product // the forward convolution, for its taps
+	lanes   bool     // several groups share vectors: a bundle is what a group is otherwise
+	per     int      // in lanes, channels of a group
+	bundles int
+	k, c    int    // of a bundle
+	some    int    // bundles of a job
+	parts   int    // of the blocks of positions, each with sums of its own that are added up in the end; 1: jobs divide the filters
+	kb, cb  int    // filters and channels of a job
+	wb      int    // columns of positions whose source makes a panel,
+	rb, nb  int    // their rows and samples
+	stay    bool   // dy is read where it is
+	copied  [2]int // rows and columns of a panel
+	pitch   int    // floats from position to position of the panel,
+	dyPitch int    // and of dy's
+	runs    []run
+	floats  int // sums of a bundle
+}
+
+// run is some taps' floats of the source that follow each other.
+type run struct {
+	taps  []tap
+	tiles []outerPart
+}
+
+// outerPart is a tile's share of a run.
+type outerPart struct {
+	*outerTile
+	first int // float of the run
 }
 
 const (
-	rowFloats   = 2048 // how long at most, about, a dot product is between additions to its result,
-	someFloats  = 1024 // and from what length on more samples do not pay
-	blockFloats = 40 * 1024
+	gradJobs  = 2  // for each thread: they take equally long, and each copies for itself
+	gradParts = 16 // of the positions where a gradient is small
 )
 
-func newFilterGrad(g *geometry, t *tier, threads int) *filterGrad {
-	p := g.forward()
-	f := &filterGrad{geometry: g, src: p}
-	target := &p.targets[0]
-	down, across := 0, 0
-	for _, k := range target.taps {
-		down, across = max(down, k.down), max(across, k.across)
+// spreadOut returns a pitch of at least n floats at which columns of a panel do not share
+// cache sets: an odd number of lines, if there are several.
+func spreadOut(n int) int {
+	if n <= 16 {
+		return n
 	}
-	f.width = target.cols + across
-	f.rb = min(target.rows, max(1, rowFloats/f.width))
-	f.rb = ceil(target.rows, ceil(target.rows, f.rb))
-	f.copied = f.rb + down
-	f.length = roundUp(f.rb*f.width, dotUnit)
-	f.plane = (ceil(max(f.copied*f.width+padSlack, down*f.width+across+f.length), 16) | 1) * 16
-	f.nb = min(g.samples, max(1, someFloats/f.length))
-	phases := p.phases[0] * p.phases[1]
-	f.cb = min(g.c, max(1, blockFloats/(f.nb*f.plane*phases)))
-	f.mb = min(g.k, max(8, blockFloats/(f.nb*f.length)))
-	f.cb, f.mb = ceil(g.c, ceil(g.c, f.cb)), ceil(g.k, ceil(g.k, f.mb))
-	for f.jobs() < 4*threads && (f.cb > 1 || f.mb > 8) {
-		if f.mb > 8 && f.mb > f.cb*len(target.taps) || f.cb == 1 {
-			f.mb = ceil(f.mb, 2)
+	return (ceil(n, 16) | 1) * 16
+}
+
+// filterGrad divides a filter gradient for a tier, a number of threads and caches. It is a
+// function of its arguments alone.
+func (g *geometry) filterGrad(t *tier, threads int, mem caches) *filterGrad {
+	gradPanel, gradBytes, gradSums := mem.filterGrad()
+	p := g.forward()
+	down, across, rows, cols, taps := p.reach()
+	f := &filterGrad{geometry: g, src: p, bundles: g.groups, k: g.k, c: g.c}
+	if g.k == g.c && g.groups > 1 && g.c <= t.spread && g.c&(g.c-1) == 0 {
+		f.lanes, f.per = true, g.c
+		lanes := t.lanesTile.width
+		f.bundles, f.k, f.c = ceil(g.groups*g.c, lanes), lanes, lanes
+	}
+	f.kb, f.cb, f.some = f.k, f.c, f.bundles
+	if !f.lanes { // a job's bundles are neighbours in memory: a few make whole cache lines
+		f.some = min(f.bundles, ceil(32, f.c))
+		f.cb = min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, 128)))), 8))
+		f.kb = min(f.k, roundUp(even(f.k, max(16, gradSums/(taps*f.cb))), 4))
+	}
+	f.pitch = f.cb
+	// Blocks of positions decide the order of sums: they depend on shapes only.
+	extent := func(positions, axis, reach int) int { return (positions-1)*g.stride[axis] + 1 + reach }
+	some := gradBytes / (4 * (min(f.pitch, 40) + min(f.kb, 16)))
+	if f.lanes {
+		some = gradPanel / f.pitch
+	}
+	f.wb, f.rb, f.nb = cols, 1, 1
+	if rows == 1 {
+		f.wb = even(cols, some)
+	}
+	width := extent(f.wb, 1, across)
+	f.rb = even(rows, max(1, min((gradPanel/(f.pitch*width)-1-down)/g.stride[0]+1, some/f.wb)))
+	if f.rb == rows && f.wb == cols {
+		f.nb = even(g.samples, max(1, min(some/(rows*cols), gradPanel/(f.pitch*width*extent(rows, 0, down)))))
+	}
+	f.copied = [2]int{extent(f.rb, 0, down), width}
+	f.parts = 1
+	if blocks := f.blocks(); blocks >= gradParts/2 && f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/2 {
+		f.parts, f.some = min(gradParts, blocks), f.bundles
+	}
+	for f.parts == 1 && f.jobs() < gradJobs*threads {
+		if f.some > 1 {
+			f.some = ceil(f.some, 2)
+		} else if !f.lanes && f.cb > 16 && f.cb >= f.kb {
+			f.cb = roundUp(ceil(f.cb, 2), 8)
+		} else if !f.lanes && f.kb > 12 {
+			f.kb = roundUp(ceil(f.kb, 2), 4)
 		} else {
-			f.cb = ceil(f.cb, 2)
+			break
 		}
 	}
-	f.columns = f.cb * len(target.taps)
-	f.dot = t.dotFor(f.mb, f.columns)
-	f.xSample = f.cb * phases * f.plane
-	f.ySample = f.mb * f.length
+	f.dyPitch = spreadOut(f.kb)
+	if !f.lanes {
+		f.pitch = f.cb
+		if taps == 1 {
+			f.pitch = spreadOut(f.cb)
+		}
+	}
+	f.cut(t)
 	return f
 }
 
-func (f *filterGrad) jobs() int { return f.groups * ceil(f.k, f.mb) * ceil(f.c, f.cb) }
+// cut divides each filter row's taps into runs and these among tiles.
+func (f *filterGrad) cut(t *tier) {
+	n := f.cb // floats of a tap
+	for _, k := range f.src.targets[0].taps {
+		if i := len(f.runs) - 1; i >= 0 && f.runs[i].taps[0].r == k.r && f.dilation[1] == 1 {
+			f.runs[i].taps = append(f.runs[i].taps, k)
+		} else {
+			f.runs = append(f.runs, run{taps: []tap{k}})
+		}
+	}
+	if f.lanes {
+		f.cutLanes(t)
+	} else {
+		for i := range f.runs {
+			f.runs[i].tiles = coverOuter(t.outers, len(f.runs[i].taps)*n, f.kb)
+		}
+	}
+	tiles := 0
+	for _, r := range f.runs {
+		for _, o := range r.tiles {
+			f.floats += o.sums() * f.strips(o)
+			tiles++
+		}
+	}
+	f.stay = f.lanes && tiles < 4
+}
 
-// floats is the scratch memory of a thread: copies of x and dy, and results.
-func (f *filterGrad) floats() (x, y, results int) {
-	return f.nb * f.xSample, roundUp(f.nb*f.ySample+padSlack, 16), roundUp(f.mb*f.columns, 16)
+// cutLanes prefers a tile of several rows of taps.
+func (f *filterGrad) cutLanes(t *tier) {
+	n := len(f.runs[0].taps) // vectors of a run
+	var tiles []*outerTile   // of one row of taps
+	for i := range t.outerLanes {
+		switch o := &t.outerLanes[i]; {
+		case o.per != f.per:
+		case o.taps == 1:
+			tiles = append(tiles, o)
+		case o.taps == len(f.runs) && o.rows == n:
+			f.runs[0].tiles = []outerPart{{outerTile: o}}
+			return
+		}
+	}
+	for i := range f.runs {
+		for first := 0; first < n; {
+			best := tiles[len(tiles)-1]
+			for _, o := range tiles {
+				if o.rows <= n-first {
+					best = o
+					break
+				}
+			}
+			f.runs[i].tiles = append(f.runs[i].tiles, outerPart{best, first * best.width})
+			first += best.rows
+		}
+	}
+}
+
+// strips is how often a tile runs for a job's filters.
+func (f *filterGrad) strips(o outerPart) int {
+	if f.lanes {
+		return 1
+	}
+	return ceil(f.kb, o.rows)
+}
+
+// coverOuter divides n floats among tiles such that k filters take the least time.
+func coverOuter(tiles []outerTile, n, k int) []outerPart {
+	unit := tiles[0].width
+	for _, t := range tiles {
+		unit = min(unit, t.width)
+	}
+	units := ceil(n, unit)
+	best, took := make([]int, units+1), make([]int, units+1)
+	for u := 1; u <= units; u++ {
+		best[u] = -1
+		for i, t := range tiles {
+			c := best[max(0, u-t.width/unit)] + ceil(k, t.rows)*t.rows*tileCost(t.rows, t.width/t.vector)
+			if best[u] < 0 || c < best[u] {
+				best[u], took[u] = c, i
+			}
+		}
+	}
+	var parts []outerPart
+	for u, first := units, 0; u > 0; {
+		t := &tiles[took[u]]
+		parts = append(parts, outerPart{t, first})
+		first += t.width
+		u = max(0, u-t.width/unit)
+	}
+	return parts
+}
+
+func (f *filterGrad) jobs() int {
+	return f.parts * ceil(f.bundles, f.some) * ceil(f.k, f.kb) * ceil(f.c, f.cb)
+}
+
+// blocks is how many blocks of positions there are.
+func (f *filterGrad) blocks() int {
+	t := &f.src.targets[0]
+	return ceil(f.samples, f.nb) * ceil(t.rows, f.rb) * ceil(t.cols, f.wb)
+}
+
+// corner returns a block's first sample, row and column.
+func (f *filterGrad) corner(block int) [3]int {
+	t := &f.src.targets[0]
+	rows, cols := ceil(t.rows, f.rb), ceil(t.cols, f.wb)
+	return [3]int{block / cols / rows * f.nb, block / cols % rows * f.rb, block % cols * f.wb}
+}
+
+// scratch is the floats of a thread's panels of the source and of dy, and of its sums.
+// Tiles may read beyond a panel.
+func (f *filterGrad) scratch() (x, dy, sums int) {
+	x = roundUp(f.nb*f.copied[0]*f.copied[1]*f.pitch, 16) + overread
+	if !f.stay {
+		dy = roundUp(f.nb*f.rb*f.wb*f.dyPitch, 16) + overread
+	}
+	return x, dy, roundUp(f.some*f.floats, 16)
 }
 
 // workspace is the scratch memory in bytes.
 func (f *filterGrad) workspace(threads int) int64 {
-	x, y, results := f.floats()
-	return 4 * int64(threads) * int64(x+y+results)
-}
-
-type boundFilterGrad struct {
-	*filterGrad
-	from   padded
-	dy, dw *view
-	off    []int // of each column of a job: where it begins in the copy of x
-}
-
-func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
-	p := f.src
-	b := &boundFilterGrad{filterGrad: f, dy: dy, dw: dw,
-		from: padded{src: x, group: f.c * x.st[1], phases: p.phases, margin: p.margin, size: p.size, plane: f.plane, ops: &c.b.tier.rows}}
-	for ch := range f.cb {
-		for _, k := range p.targets[0].taps {
-			b.off = append(b.off, (ch*p.phases[0]*p.phases[1]+k.phase)*f.plane+k.down*f.width+k.across)
-		}
+	x, dy, sums := f.scratch()
+	n := int64(threads) * int64(x+dy)
+	if f.parts > 1 {
+		return 4 * (n + int64(f.parts)*int64(sums))
 	}
-	nx, ny, nr := f.floats()
-	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
-	per := batch(jobs, pool.threads, p.work()/jobs)
-	tables := make([]dotTable, pool.threads)
-	body := func(thread, job int) {
-		local := ws[thread*(nx+ny+nr):][:nx+ny+nr]
-		for j := job * per; j < min((job+1)*per, jobs); j++ {
-			b.job(&tables[thread], local[:nx], local[nx:nx+ny], local[nx+ny:], j)
-		}
-	}
-	return func() error {
-		pool.run(ceil(jobs, per), body)
-		return nil
-	}
-}
-
-// job computes the gradient of a block of filters × channels of one group.
-func (b *boundFilterGrad) job(t *dotTable, x, y, results []float32, job int) {
-	cs, ms := ceil(b.c, b.cb), ceil(b.k, b.mb)
-	c0 := job % cs * b.cb
-	job /= cs
-	m0 := job % ms * b.mb
-	g := job / ms
-	channels, filters := min(b.cb, b.c-c0), min(b.mb, b.k-m0)
-	target := &b.src.targets[0]
-	clear(results)
-	clear(x) // what lies between the planes must be finite: it is multiplied by zero
-	for n := 0; n < b.samples; n += b.nb {
-		samples := min(b.nb, b.samples-n)
-		for row := 0; row < target.rows; row += b.rb {
-			for s := range samples {
-				b.from.copy(x[s*b.xSample:], n+s, g, c0, channels, row, 0, b.copied, b.width)
-				b.copyRows(y[s*b.ySample:], n+s, g*b.k+m0, filters, row)
-			}
-			b.multiply(t, results, x, y, filters, channels*len(target.taps), samples)
-		}
-	}
-	whole := b.dw.flat() && b.dw.st[1] == len(target.taps) // results lie as filters do
-	for m := range filters {
-		from := results[m*b.columns:][:channels*len(target.taps)]
-		if whole {
-			copy(b.dw.f[b.dw.pos(g*b.k+m0+m, c0, 0, 0):], from)
-			continue
-		}
-		for i, v := range from {
-			k := &target.taps[i%len(target.taps)]
-			b.dw.f[b.dw.pos(g*b.k+m0+m, c0+i/len(target.taps), k.r, k.s)] = v
-		}
-	}
-}
-
-// copyRows copies rows of positions of dy from row on, with zeros between them.
-func (b *boundFilterGrad) copyRows(to []float32, n, first, filters, row int) {
-	target := &b.src.targets[0]
-	rows := min(b.rb, target.rows-row)
-	for m := range filters {
-		dst := to[m*b.length:]
-		b.from.ops.padRows(dst, b.dy.f[b.dy.pos(n, first+m, row, 0):], rows, b.width, 0, target.cols, b.dy.st[2], b.dy.st[3])
-		clear(dst[rows*b.width : b.length])
-	}
-}
-
-// multiply adds the dot products of a block to its results.
-func (b *boundFilterGrad) multiply(t *dotTable, results, x, y []float32, filters, columns, samples int) {
-	mr, nr := b.dot.mr, b.dot.nr
-	rows, cols, sums := t.rows[:mr], t.cols[:nr], t.sums[:mr*nr]
-	for m := 0; m < filters; m += mr {
-		for i := range mr {
-			rows[i] = min(m+i, filters-1) * b.length
-		}
-		for j := 0; j < columns; j += nr {
-			for k := range nr {
-				cols[k] = b.off[min(j+k, columns-1)]
-			}
-			b.dot.run(y, rows, x, cols, b.length, samples, b.ySample, b.xSample, sums)
-			for i := range min(mr, filters-m) {
-				to := results[(m+i)*b.columns+j:]
-				for k := range min(nr, columns-j) {
-					to[k] += sums[i*nr+k]
-				}
-			}
-		}
-	}
+	return 4 * (n + int64(threads)*int64(sums))
 }

@@ -7,19 +7,48 @@ import (
 	"cleave/kernels"
 )
 
-// lrnPixels is how many neighbouring pixels are normalised together.
-const lrnPixels = 128
-
-// lrn is local response normalisation bound to its operands.
+// lrn is local response normalisation bound to its operands. A thread takes a few pixels
+// at a time; their squares, and what else windows add up, lie in its local memory with
+// zeros on both sides of each pixel's channels.
 type lrn struct {
 	kernels.LRNDesc
+	lrnLocal
 	half     int // channels of the window on either side
 	x, out   *view
 	ops      *rowOps
-	runs     *planes // of one channel
-	piece    int     // pixels of a job
-	pieces   int     // of a run
+	walk     *pixels
+	local    []float32 // of all threads
 	k, alpha float32
+}
+
+// lrnLocal is the layout of a thread's local memory: stages of a few pixels each.
+type lrnLocal struct {
+	margin int // zeros before the channels
+	pitch  int // floats of a pixel
+	pixels int
+	stages int
+}
+
+// newLRNLocal returns the layout for pixels of so many channels. A stage has the squares; for
+// the gradient, others have powers and ratios.
+func newLRNLocal(d kernels.Desc, channels int) lrnLocal {
+	l := lrnLocal{margin: roundUp(max(0, d.LRN.N/2), 8), stages: 1}
+	if d.Code == kernels.LRNGrad {
+		l.stages = 3
+	}
+	const together = 2048 // floats of a stage, about
+	l.pitch = roundUp(channels+2*l.margin, 8)
+	l.pixels = max(1, together/l.pitch)
+	return l
+}
+
+// floats is the memory that a thread needs.
+func (l *lrnLocal) floats() int { return roundUp(l.stages*l.pixels*l.pitch, 16) }
+
+// stage returns a stage of a thread's memory from the first pixel's channel ch on, which may
+// be in the margin.
+func (l *lrnLocal) stage(local []float32, i, ch int) []float32 {
+	return local[i*l.pixels*l.pitch+l.margin+ch : (i+1)*l.pixels*l.pitch]
 }
 
 func newLRN(c *call, x *view, others ...*view) (*lrn, error) {
@@ -36,30 +65,33 @@ func newLRN(c *call, x *view, others ...*view) (*lrn, error) {
 			return nil, fmt.Errorf("lrn: %v does not match %v", v.n, x.n)
 		}
 	}
-	l := &lrn{LRNDesc: d, half: d.N / 2, x: x, out: &c.out, ops: &c.b.tier.rows, runs: newPlanes(vs...), k: float32(d.K), alpha: float32(d.Alpha)}
-	l.piece = min(l.runs.run, lrnPixels)
-	l.pieces = ceil(l.runs.run, l.piece)
-	return l, nil
+	return &lrn{LRNDesc: d, lrnLocal: newLRNLocal(c.d, x.n[1]), half: d.N / 2, x: x, out: &c.out, ops: &c.b.tier.rows,
+		walk: newPixels(pixelGrain, vs...), local: of[float32](c.ws), k: float32(d.K), alpha: float32(d.Alpha)}, nil
 }
 
-func (l *lrn) jobs() int { return l.x.n[0] * l.runs.rows * l.pieces }
-
-// job returns which sample, row and columns a job has.
-func (l *lrn) job(job int) (n, row, col, count int) {
-	col = job % l.pieces * l.piece
-	job /= l.pieces
-	return job / l.runs.rows, job % l.runs.rows, col, min(l.piece, l.runs.run-col)
-}
-
-// pixels returns count pixels of channel ch of v.
-func pixels(v *view, n, ch, row, col, count int) []float32 {
-	return v.f[v.pos(n, ch, row, col):][:count]
-}
-
-// window returns x's channels around channel ch and their number.
-func (l *lrn) window(n, ch, row, col int) (x []float32, count int) {
-	lo := max(0, ch-l.half)
-	return l.x.f[l.x.pos(n, lo, row, col):], min(l.x.n[1], ch+l.half+1) - lo
+// launch returns a launch that calls f for a few pixels at a time, whose squares are in the
+// first stage.
+func (l *lrn) launch(pool *pool, f func(local []float32, at [maxViews]int, pixels int)) kernels.Launch {
+	w, per := l.walk, l.floats()
+	body := func(thread, job int) {
+		local := l.local[thread*per:][:per]
+		w.job(job, func(at [maxViews]int, pixels, _ int) {
+			for pixels > 0 {
+				n := min(pixels, l.pixels)
+				l.ops.square(l.stage(local, 0, 0), l.x.f[at[0]:], n, l.x.n[1], l.pitch, w.pitch[0])
+				f(local, at, n)
+				for v := range at {
+					at[v] += n * w.pitch[v]
+				}
+				pixels -= n
+			}
+		})
+	}
+	return func() error {
+		clear(l.local[:pool.threads*per])
+		pool.run(w.jobs, body)
+		return nil
+	}
 }
 
 func bindLRN(c *call) (kernels.Launch, error) {
@@ -71,24 +103,11 @@ func bindLRN(c *call) (kernels.Launch, error) {
 	if l.Beta != 0.75 {
 		forward = l.forwardAnyBeta
 	}
-	body := func(_, job int) {
-		n, row, col, count := l.job(job)
-		for ch := range l.out.n[1] {
-			own := ch + l.Offset
-			x, channels := l.window(n, own, row, col)
-			forward(pixels(l.out, n, ch, row, col, count), pixels(l.x, n, own, row, col, count), x, l.x.st[1], channels, l.k, l.alpha)
-		}
-	}
-	pool := c.b.pool
-	return func() error {
-		pool.run(l.jobs(), body)
-		return nil
-	}, nil
+	pitch := &l.walk.pitch
+	return l.launch(c.b.pool, func(local []float32, at [maxViews]int, pixels int) {
+		forward(l.out.f[at[1]:], l.x.f[at[0]+l.Offset:], l.stage(local, 0, l.Offset-l.half), pixels, l.out.n[1], pitch[1], pitch[0], l.pitch, l.N, l.k, l.alpha)
+	}), nil
 }
-
-// lrnScratch is the scratch memory in floats that a thread needs for a gradient of so many
-// channels.
-func lrnScratch(channels int) int { return 2 * lrnPixels * channels }
 
 func bindLRNGrad(c *call) (kernels.Launch, error) {
 	x, dy := &c.in[0], &c.in[1]
@@ -107,42 +126,33 @@ func bindLRNGrad(c *call) (kernels.Launch, error) {
 	// Channels whose windows hold one of the output's.
 	lo := max(gradAt, l.Offset-l.half)
 	hi := min(gradAt+dy.n[1], l.Offset+l.out.n[1]+l.half)
-	slope := float32(2 * l.Alpha * l.Beta)
-	ws, per := of[float32](c.ws), lrnScratch(x.n[1])
-	body := func(thread, job int) {
-		n, row, col, count := l.job(job)
-		power, ratio := ws[thread*per:][:per/2], ws[thread*per+per/2:][:per/2]
-		for ch := lo; ch < hi; ch++ {
-			at := (ch - lo) * lrnPixels
-			near, channels := l.window(n, ch, row, col)
-			ratioOf(power[at:][:count], ratio[at:][:count], pixels(x, n, ch, row, col, count), pixels(dy, n, ch-gradAt, row, col, count), near, x.st[1], channels, l.k, l.alpha)
-		}
-		for ch := range l.out.n[1] {
-			own := ch + l.Offset
-			first, end := max(lo, own-l.half), min(hi, own+l.half+1)
-			l.ops.lrnGrad(pixels(l.out, n, ch, row, col, count), pixels(x, n, own, row, col, count), pixels(dy, n, own-gradAt, row, col, count),
-				power[(own-lo)*lrnPixels:][:count], ratio[(first-lo)*lrnPixels:], lrnPixels, end-first, slope)
-		}
-	}
-	pool := c.b.pool
-	return func() error {
-		pool.run(l.jobs(), body)
-		return nil
-	}, nil
+	slope, pitch := float32(2*l.Alpha*l.Beta), &l.walk.pitch
+	return l.launch(c.b.pool, func(local []float32, at [maxViews]int, pixels int) {
+		ratioOf(l.stage(local, 1, lo), l.stage(local, 2, lo), x.f[at[0]+lo:], dy.f[at[2]+lo-gradAt:], l.stage(local, 0, lo-l.half),
+			pixels, hi-lo, l.pitch, pitch[0], pitch[2], l.N, l.k, l.alpha)
+		l.ops.lrnGrad(l.out.f[at[1]:], x.f[at[0]+l.Offset:], dy.f[at[2]+l.Offset-gradAt:], l.stage(local, 1, l.Offset), l.stage(local, 2, l.Offset-l.half),
+			pixels, l.out.n[1], pitch[1], pitch[0], pitch[2], l.pitch, l.N, slope)
+	}), nil
 }
 
-// forwardAnyBeta is rowOps.lrnForward for any exponent.
-func (l *lrn) forwardAnyBeta(y, own, x []float32, stride, count int, k, alpha float32) {
-	for i, v := range own {
-		y[i] = v * float32(math.Pow(float64(lrnScale(x[i:], stride, count, k, alpha)), -l.Beta))
+// forwardAnyBeta is lrnOps.lrnForward for any exponent.
+func (l *lrn) forwardAnyBeta(y, x, near []float32, pixels, channels, yPitch, xPitch, localPitch, count int, k, alpha float32) {
+	for p := range pixels {
+		y, near := y[p*yPitch:][:channels], near[p*localPitch:]
+		for i, v := range x[p*xPitch:][:channels] {
+			y[i] = v * float32(math.Pow(float64(k+alpha*sumOf(near[i:], count)), -l.Beta))
+		}
 	}
 }
 
-// ratioAnyBeta is rowOps.lrnRatio for any exponent.
-func (l *lrn) ratioAnyBeta(p, ratio, own, g, x []float32, stride, count int, k, alpha float32) {
-	for i, v := range own {
-		d := lrnScale(x[i:], stride, count, k, alpha)
-		p[i] = float32(math.Pow(float64(d), -l.Beta))
-		ratio[i] = g[i] * v * p[i] / d
+// ratioAnyBeta is lrnOps.lrnRatio for any exponent.
+func (l *lrn) ratioAnyBeta(power, ratio, x, dy, near []float32, pixels, channels, localPitch, xPitch, dyPitch, count int, k, alpha float32) {
+	for p := range pixels {
+		power, ratio, near, dy := power[p*localPitch:][:channels], ratio[p*localPitch:][:channels], near[p*localPitch:], dy[p*dyPitch:][:channels]
+		for i, v := range x[p*xPitch:][:channels] {
+			d := k + alpha*sumOf(near[i:], count)
+			power[i] = float32(math.Pow(float64(d), -l.Beta))
+			ratio[i] = dy[i] * v * power[i] / d
+		}
 	}
 }

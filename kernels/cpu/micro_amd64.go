@@ -4,50 +4,125 @@
 
 package cpu
 
-// tileAVX2_6x16 is tileReference for 6 rows and 16 columns.
+// tileAVX2_8x8 is tileReference for 8 positions and 8 channels.
 //
 //go:noescape
-func tileAVX2_6x16(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX2_4x24 is tileReference for 4 rows and 24 columns.
+// tileAVX2_6x16 is tileReference for 6 positions and 16 channels.
 //
 //go:noescape
-func tileAVX2_4x24(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX2_2x32 is tileReference for 2 rows and 32 columns.
+// tileAVX2_4x24 is tileReference for 4 positions and 24 channels.
 //
 //go:noescape
-func tileAVX2_2x32(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX2_1x64 is tileReference for 1 rows and 64 columns.
+// lanesAVX2_8x8 is lanesReference for 8 positions and 8 channels.
 //
 //go:noescape
-func tileAVX2_1x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX512_12x32 is tileReference for 12 rows and 32 columns.
+// tileAVX512_8x16 is tileReference for 8 positions and 16 channels.
 //
 //go:noescape
-func tileAVX512_12x32(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX512_8x48 is tileReference for 8 rows and 48 columns.
+// tileAVX512_8x32 is tileReference for 8 positions and 32 channels.
 //
 //go:noescape
-func tileAVX512_8x48(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX512_4x64 is tileReference for 4 rows and 64 columns.
+// tileAVX512_8x48 is tileReference for 8 positions and 48 channels.
 //
 //go:noescape
-func tileAVX512_4x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX512_2x64 is tileReference for 2 rows and 64 columns.
+// lanesAVX512_8x16 is lanesReference for 8 positions and 16 channels.
 //
 //go:noescape
-func tileAVX512_2x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 
-// tileAVX512_1x128 is tileReference for 1 rows and 128 columns.
+// outerAVX2_12x8 is outerReference for 12 filters a strip and 8 floats of x.
 //
 //go:noescape
-func tileAVX512_1x128(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerAVX2_6x16 is outerReference for 6 filters a strip and 16 floats of x.
+//
+//go:noescape
+func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerAVX2_4x24 is outerReference for 4 filters a strip and 24 floats of x.
+//
+//go:noescape
+func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerAVX512_12x16 is outerReference for 12 filters a strip and 16 floats of x.
+//
+//go:noescape
+func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerAVX512_12x32 is outerReference for 12 filters a strip and 32 floats of x.
+//
+//go:noescape
+func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerAVX512_8x48 is outerReference for 8 filters a strip and 48 floats of x.
+//
+//go:noescape
+func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX2_1_3x3 is outerLanesReference for 3 rows of 3 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX2_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX2_1_1x12 is outerLanesReference for 1 rows of 12 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX2_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX2_1_1x4 is outerLanesReference for 1 rows of 4 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX2_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX2_2_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 2 channels.
+//
+//go:noescape
+func outerLanesAVX2_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX2_4_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 4 channels.
+//
+//go:noescape
+func outerLanesAVX2_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX512_1_3x3 is outerLanesReference for 3 rows of 3 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX512_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX512_1_1x12 is outerLanesReference for 1 rows of 12 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX512_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX512_1_1x4 is outerLanesReference for 1 rows of 4 vectors of x, in groups of 1 channels.
+//
+//go:noescape
+func outerLanesAVX512_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX512_2_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 2 channels.
+//
+//go:noescape
+func outerLanesAVX512_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+
+// outerLanesAVX512_4_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 4 channels.
+//
+//go:noescape
+func outerLanesAVX512_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
 
 // dotAVX2_4x3 is dotReference for 4 and 3 rows.
 //
@@ -74,6 +149,286 @@ func dotAVX512_4x3(a []float32, offA []int, b []float32, offB []int, n int, segm
 //go:noescape
 func dotAVX512_1x8(a []float32, offA []int, b []float32, offB []int, n int, segments int, stepA int, stepB int, sums []float32)
 
+// directAVX2_1by1Inner is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX2_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by2Inner is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX2_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by1Left is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX2_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by2Left is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX2_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by1Right is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX2_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by2Right is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX2_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by1Both is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX2_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_1by2Both is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX2_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by1Inner is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX2_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by2Inner is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX2_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by1Left is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX2_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by2Left is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX2_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by1Right is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX2_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by2Right is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX2_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by1Both is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX2_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_2by2Both is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX2_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by1Inner is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX2_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by2Inner is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX2_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by1Left is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX2_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by2Left is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX2_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by1Right is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX2_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by2Right is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX2_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by1Both is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX2_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_4by2Both is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX2_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by1Inner is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX2_8by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by2Inner is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX2_8by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by1Left is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX2_8by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by2Left is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX2_8by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by1Right is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX2_8by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by2Right is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX2_8by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by1Both is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX2_8by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX2_8by2Both is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX2_8by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by1Inner is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX512_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by2Inner is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX512_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by1Left is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX512_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by2Left is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX512_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by1Right is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX512_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by2Right is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX512_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by1Both is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+//
+//go:noescape
+func directAVX512_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_1by2Both is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+//
+//go:noescape
+func directAVX512_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by1Inner is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX512_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by2Inner is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX512_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by1Left is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX512_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by2Left is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX512_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by1Right is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX512_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by2Right is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX512_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by1Both is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+//
+//go:noescape
+func directAVX512_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_2by2Both is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+//
+//go:noescape
+func directAVX512_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by1Inner is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX512_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by2Inner is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX512_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by1Left is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX512_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by2Left is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX512_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by1Right is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX512_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by2Right is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX512_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by1Both is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+//
+//go:noescape
+func directAVX512_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directAVX512_4by2Both is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+//
+//go:noescape
+func directAVX512_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //
 //go:noescape
@@ -94,16 +449,6 @@ func addAVX2(y []float32, a []float32, b []float32)
 //go:noescape
 func addReLUAVX2(y []float32, a []float32, b []float32)
 
-// shiftAVX2 is shiftGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func shiftAVX2(y []float32, x []float32, v float32)
-
-// shiftReLUAVX2 is shiftReLUGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func shiftReLUAVX2(y []float32, x []float32, v float32)
-
 // maximumAVX2 is maximumGo for lengths that are a multiple of eight, not zero.
 //
 //go:noescape
@@ -114,72 +459,152 @@ func maximumAVX2(y []float32, a []float32, b []float32)
 //go:noescape
 func sgdAVX2(to []float32, w []float32, m []float32, g []float32, mu float32, decay float32, rate float32)
 
-// normAVX2 is normGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func normAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
-
-// normReLUAVX2 is normReLUGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func normReLUAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
-
-// normGradAVX2 is normGradGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func normGradAVX2(dx []float32, x []float32, dy []float32, mean float32, scale float32, shift float32, slope float32)
-
-// pickAVX2 is pickGo for lengths that are a multiple of eight, not zero.
-//
-//go:noescape
-func pickAVX2(to []float32, x []float32, best []float32, g []float32, done []float32)
-
-// sumAVX2 is sumGo, in another order, for lengths that are a multiple of sixteen, not zero.
-//
-//go:noescape
-func sumAVX2(x []float32) float64
-
 // squaresAVX2 is squaresGo, in another order, for lengths that are a multiple of sixteen, not zero.
 //
 //go:noescape
 func squaresAVX2(x []float32, mean float64) float64
 
-// productsAVX2 is productsGo, in another order, for lengths that are a multiple of sixteen, not zero.
+// shiftAVX2 is shiftGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape
-func productsAVX2(x []float32, g []float32, mean float64) float64
+func shiftAVX2(y []float32, x []float32, v []float32, rows int, width int, yPitch int, xPitch int, stream int)
 
-// lrnForwardAVX2 is lrnForwardGo for lengths that are a multiple of eight, not zero.
+// shiftReLUAVX2 is shiftReLUGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape
-func lrnForwardAVX2(y []float32, own []float32, x []float32, stride int, count int, k float32, alpha float32)
+func shiftReLUAVX2(y []float32, x []float32, v []float32, rows int, width int, yPitch int, xPitch int, stream int)
 
-// lrnRatioAVX2 is lrnRatioGo for lengths that are a multiple of eight, not zero.
+// normAVX2 is normGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape
-func lrnRatioAVX2(p []float32, ratio []float32, own []float32, g []float32, x []float32, stride int, count int, k float32, alpha float32)
+func normAVX2(y []float32, x []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, stream int)
 
-// lrnGradAVX2 is lrnGradGo for lengths that are a multiple of eight, not zero.
+// normReLUAVX2 is normReLUGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape
-func lrnGradAVX2(dx []float32, own []float32, g []float32, p []float32, ratio []float32, stride int, count int, slope float32)
+func normReLUAVX2(y []float32, x []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, stream int)
 
-// padRowsAVX2 is padRowsGo, for rows of full eights and those that the mask lets through.
+// normGradAVX2 is normGradGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape
-func padRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, mask []int32)
+func normGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
 
-// padEvenRowsAVX2 is padRowsGo, of every other float of from, for rows of full eights and those that the mask lets through.
+// addSumsAVX2 is addSumsGo. The mask lets through what is beyond the last eight elements of a row.
 //
 //go:noescape
-func padEvenRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, first []int32, second []int32)
+func addSumsAVX2(to []float64, x []float32, rows int, width int, xPitch int, mask []int32)
 
-// unpadRowsAVX2 is unpadRowsGo.
+// addSquaresAVX2 is addSquaresGo. The mask lets through what is beyond the last eight elements of a row.
 //
 //go:noescape
-func unpadRowsAVX2(to []float32, from []float32, rows int, n int, toStep int, fromStep int, add float32, low float32)
+func addSquaresAVX2(to []float64, x []float32, mean []float32, rows int, width int, xPitch int, mask []int32)
 
-// zipAVX2 is zipGo for lengths of even that are a multiple of eight, not zero.
+// addProductsAVX2 is addProductsGo. The mask lets through what is beyond the last eight elements of a row.
 //
 //go:noescape
-func zipAVX2(to []float32, even []float32, odd []float32)
+func addProductsAVX2(to []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+
+// scaleAVX2 is scaleGo for one row or more of eight elements or more.
+//
+//go:noescape
+func scaleAVX2(y []float32, x []float32, rows int, width int, yPitch int, xPitch int, factor float32)
+
+// windowMaxAVX2 is windowMaxGo for one window or more of eight channels or more.
+//
+//go:noescape
+func windowMaxAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int)
+
+// windowMeanAVX2 is windowMeanGo for one window or more of eight channels or more.
+//
+//go:noescape
+func windowMeanAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int, divisor float32)
+
+// windowPickAVX2 is windowPickGo for one window or more of eight channels or more. The mask has the first of the last eight channels that are in an eight before.
+//
+//go:noescape
+func windowPickAVX2(dx []float32, x []float32, y []float32, dy []float32, windows int, channels int, rows int, cols int, yStep int, dyStep int, dxStep int, dxRow int, dxCol int, xStep int, xRow int, xCol int, mask []int32)
+
+// windowSpreadAVX2 is windowSpreadGo for one window or more of eight channels or more. The mask has the first of the last eight channels that are in an eight before.
+//
+//go:noescape
+func windowSpreadAVX2(dx []float32, dy []float32, windows int, channels int, rows int, cols int, dyStep int, dxStep int, dxRow int, dxCol int, divisor float32, mask []int32)
+
+// squareAVX2 is squareGo for one row or more of eight elements or more.
+//
+//go:noescape
+func squareAVX2(y []float32, x []float32, rows int, width int, yPitch int, xPitch int)
+
+// lrnForwardAVX2 is lrnForwardGo for one row or more of eight elements or more.
+//
+//go:noescape
+func lrnForwardAVX2(y []float32, x []float32, near []float32, rows int, width int, yPitch int, xPitch int, localPitch int, count int, k float32, alpha float32)
+
+// lrnRatioAVX2 is lrnRatioGo for one row or more of eight elements or more.
+//
+//go:noescape
+func lrnRatioAVX2(power []float32, ratio []float32, x []float32, dy []float32, near []float32, rows int, width int, localPitch int, xPitch int, dyPitch int, count int, k float32, alpha float32)
+
+// lrnGradAVX2 is lrnGradGo for one row or more of eight elements or more.
+//
+//go:noescape
+func lrnGradAVX2(dx []float32, x []float32, dy []float32, power []float32, ratio []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, localPitch int, count int, slope float32)
+
+// copyPanelAVX2 is copyPanelGo for full eights and rest floats; then zeros fill up an eight.
+//
+//go:noescape
+func copyPanelAVX2(to []float32, from []float32, rows int, cols int, full int, rest int, toRow int, toCol int, fromRow int, fromCol int)
+
+// copyEights1AVX2 is copyPanelGo for 8 floats.
+//
+//go:noescape
+func copyEights1AVX2(to []float32, from []float32, rows int, cols int, toRow int, toCol int, fromRow int, fromCol int)
+
+// copyEights2AVX2 is copyPanelGo for 16 floats.
+//
+//go:noescape
+func copyEights2AVX2(to []float32, from []float32, rows int, cols int, toRow int, toCol int, fromRow int, fromCol int)
+
+// spread4AVX2 is spreadGo for eight channels in groups of 4.
+//
+//go:noescape
+func spread4AVX2(to []float32, from []float32, rows int, cols int, toRow int, fromRow int, fromCol int)
+
+// spread2AVX2 is spreadGo for eight channels in groups of 2.
+//
+//go:noescape
+func spread2AVX2(to []float32, from []float32, rows int, cols int, toRow int, fromRow int, fromCol int)
+
+// prefetchAMD64 asks for lines that will be read.
+//
+//go:noescape
+func prefetchAMD64(from []float32, lines int)
+
+// transposeAVX2 is transposeGo for rows and columns that are multiples of eight, not zero.
+//
+//go:noescape
+func transposeAVX2(to []uint32, from []uint32, rows int, cols int, toPitch int, fromPitch int)
+
+// strideAMD64 is strideGo, for rows and columns that are not zero.
+//
+//go:noescape
+func strideAMD64(to []uint32, from []uint32, rows int, cols int, toPitch int, toStep int, fromPitch int, fromStep int)
+
+// interleaveAVX2 is shuffleGo for three groups of per channels, at least eight.
+//
+//go:noescape
+func interleaveAVX2(to []uint32, from []uint32, rows int, per int, toPitch int, fromPitch int)
+
+// separateAVX2 is shuffleGo for groups of three channels, as many as per, at least eight.
+//
+//go:noescape
+func separateAVX2(to []uint32, from []uint32, rows int, per int, toPitch int, fromPitch int)
+
+// philoxAVX2 is philoxGo for bits that are not empty.
+//
+//go:noescape
+func philoxAVX2(bits []uint32, blocks []uint64, key uint64, stream uint64)
+
+// dropAVX2 is dropGo for rows that are not zero.
+//
+//go:noescape
+func dropAVX2(y []float32, x []float32, bits []uint32, rows int, yStep int, xStep int, below uint32, scale float32)

@@ -4,333 +4,2256 @@
 
 #include "textflag.h"
 
-// func tileAVX2_6x16(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+// func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 // Requires: AVX, FMA3
-TEXT ·tileAVX2_6x16(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	TESTQ  BX, BX
-	JZ     store
+TEXT ·tileAVX2_8x8(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Y12
-	VMOVUPS      32(CX)(SI*4), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y2
-	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y6
-	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 16(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 20(AX), Y14
-	VFMADD231PS  Y12, Y14, Y10
-	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         $0x18, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Y8
+	VMOVAPS Y8, Y0
+	VMOVAPS Y8, Y1
+	VMOVAPS Y8, Y2
+	VMOVAPS Y8, Y3
+	VMOVAPS Y8, Y4
+	VMOVAPS Y8, Y5
+	VMOVAPS Y8, Y6
+	VMOVAPS Y8, Y7
+	JMP     begin
+
+add:
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y8
+	MOVQ       (BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y0
+	MOVQ       8(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y1
+	MOVQ       16(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y2
+	MOVQ       24(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y3
+	MOVQ       32(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y4
+	MOVQ       40(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y5
+	MOVQ       48(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y6
+	MOVQ       56(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y7
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS      (DX), Y8
+	VBROADCASTSS (DI)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (R8)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (R9)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (R10)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (R11)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (R12)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (R13)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (R14)(AX*4), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x20, DX
+	INCQ         AX
+	CMPQ         AX, CX
+	JLT          step
+	SUBQ         $0x02, SI
+	JNZ          run
 
 store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	ADDQ   CX, DX
-	VADDPS (DX), Y2, Y2
-	VADDPS 32(DX), Y3, Y3
-	ADDQ   CX, DX
-	VADDPS (DX), Y4, Y4
-	VADDPS 32(DX), Y5, Y5
-	ADDQ   CX, DX
-	VADDPS (DX), Y6, Y6
-	VADDPS 32(DX), Y7, Y7
-	ADDQ   CX, DX
-	VADDPS (DX), Y8, Y8
-	VADDPS 32(DX), Y9, Y9
-	ADDQ   CX, DX
-	VADDPS (DX), Y10, Y10
-	VADDPS 32(DX), Y11, Y11
+	VBROADCASTSS low+176(FP), Y8
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Y0, Y8, Y0
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Y1, Y8, Y1
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Y2, Y8, Y2
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Y3, Y8, Y3
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Y4, Y8, Y4
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Y5, Y8, Y5
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Y6, Y8, Y6
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Y7, Y8, Y7
+	MOVQ         last+168(FP), AX
+	CMPQ         AX, $0x08
+	JNE          part
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y2, (R9)
+	VMOVUPS      Y3, (R10)
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y5, (R12)
+	VMOVUPS      Y6, (R13)
+	VMOVUPS      Y7, (R14)
 
-write:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, (AX)
-	VMOVUPS Y11, 32(AX)
+next:
+	ADDQ $0x40, (SP)
+	ADDQ $0x40, 8(SP)
+	SUBQ $0x08, 16(SP)
+	JNZ  positions
 	VZEROUPPER
 	RET
 
-// func tileAVX2_4x24(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_4x24(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	TESTQ  BX, BX
-	JZ     store
+part:
+	ADDQ         $0x00, DI
+	TESTQ        $0x00000004, AX
+	JZ           two0
+	VMOVUPS      X0, (DI)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, DI
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Y12
-	VMOVUPS      32(CX)(SI*4), Y13
-	VMOVUPS      64(CX)(SI*4), Y14
-	VBROADCASTSS (AX), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS 4(AX), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS 8(AX), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS 12(AX), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         $0x10, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+two0:
+	TESTQ     $0x00000002, AX
+	JZ        one0
+	VMOVSD    X0, (DI)
+	VPERMILPS $0x0e, X0, X0
+	ADDQ      $0x08, DI
+
+one0:
+	TESTQ  $0x00000001, AX
+	JZ     done0
+	VMOVSS X0, (DI)
+
+done0:
+	ADDQ         $0x00, R8
+	TESTQ        $0x00000004, AX
+	JZ           two1
+	VMOVUPS      X1, (R8)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R8
+
+two1:
+	TESTQ     $0x00000002, AX
+	JZ        one1
+	VMOVSD    X1, (R8)
+	VPERMILPS $0x0e, X1, X1
+	ADDQ      $0x08, R8
+
+one1:
+	TESTQ  $0x00000001, AX
+	JZ     done1
+	VMOVSS X1, (R8)
+
+done1:
+	ADDQ         $0x00, R9
+	TESTQ        $0x00000004, AX
+	JZ           two2
+	VMOVUPS      X2, (R9)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R9
+
+two2:
+	TESTQ     $0x00000002, AX
+	JZ        one2
+	VMOVSD    X2, (R9)
+	VPERMILPS $0x0e, X2, X2
+	ADDQ      $0x08, R9
+
+one2:
+	TESTQ  $0x00000001, AX
+	JZ     done2
+	VMOVSS X2, (R9)
+
+done2:
+	ADDQ         $0x00, R10
+	TESTQ        $0x00000004, AX
+	JZ           two3
+	VMOVUPS      X3, (R10)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R10
+
+two3:
+	TESTQ     $0x00000002, AX
+	JZ        one3
+	VMOVSD    X3, (R10)
+	VPERMILPS $0x0e, X3, X3
+	ADDQ      $0x08, R10
+
+one3:
+	TESTQ  $0x00000001, AX
+	JZ     done3
+	VMOVSS X3, (R10)
+
+done3:
+	ADDQ         $0x00, R11
+	TESTQ        $0x00000004, AX
+	JZ           two4
+	VMOVUPS      X4, (R11)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R11
+
+two4:
+	TESTQ     $0x00000002, AX
+	JZ        one4
+	VMOVSD    X4, (R11)
+	VPERMILPS $0x0e, X4, X4
+	ADDQ      $0x08, R11
+
+one4:
+	TESTQ  $0x00000001, AX
+	JZ     done4
+	VMOVSS X4, (R11)
+
+done4:
+	ADDQ         $0x00, R12
+	TESTQ        $0x00000004, AX
+	JZ           two5
+	VMOVUPS      X5, (R12)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R12
+
+two5:
+	TESTQ     $0x00000002, AX
+	JZ        one5
+	VMOVSD    X5, (R12)
+	VPERMILPS $0x0e, X5, X5
+	ADDQ      $0x08, R12
+
+one5:
+	TESTQ  $0x00000001, AX
+	JZ     done5
+	VMOVSS X5, (R12)
+
+done5:
+	ADDQ         $0x00, R13
+	TESTQ        $0x00000004, AX
+	JZ           two6
+	VMOVUPS      X6, (R13)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, R13
+
+two6:
+	TESTQ     $0x00000002, AX
+	JZ        one6
+	VMOVSD    X6, (R13)
+	VPERMILPS $0x0e, X6, X6
+	ADDQ      $0x08, R13
+
+one6:
+	TESTQ  $0x00000001, AX
+	JZ     done6
+	VMOVSS X6, (R13)
+
+done6:
+	ADDQ         $0x00, R14
+	TESTQ        $0x00000004, AX
+	JZ           two7
+	VMOVUPS      X7, (R14)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R14
+
+two7:
+	TESTQ     $0x00000002, AX
+	JZ        one7
+	VMOVSD    X7, (R14)
+	VPERMILPS $0x0e, X7, X7
+	ADDQ      $0x08, R14
+
+one7:
+	TESTQ  $0x00000001, AX
+	JZ     done7
+	VMOVSS X7, (R14)
+
+done7:
+	JMP next
+
+// func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2_6x16(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Y12
+	VMOVAPS Y12, Y0
+	VMOVAPS Y12, Y2
+	VMOVAPS Y12, Y4
+	VMOVAPS Y12, Y6
+	VMOVAPS Y12, Y8
+	VMOVAPS Y12, Y10
+	VMOVUPS 32(DX), Y13
+	VMOVAPS Y13, Y1
+	VMOVAPS Y13, Y3
+	VMOVAPS Y13, Y5
+	VMOVAPS Y13, Y7
+	VMOVAPS Y13, Y9
+	VMOVAPS Y13, Y11
+	JMP     begin
+
+add:
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y12
+	MOVQ       (BX), AX
+	VMOVUPS    (CX)(AX*4), Y0
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y1
+	MOVQ       8(BX), AX
+	VMOVUPS    (CX)(AX*4), Y2
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y3
+	MOVQ       16(BX), AX
+	VMOVUPS    (CX)(AX*4), Y4
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y5
+	MOVQ       24(BX), AX
+	VMOVUPS    (CX)(AX*4), Y6
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y7
+	MOVQ       32(BX), AX
+	VMOVUPS    (CX)(AX*4), Y8
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y9
+	MOVQ       40(BX), AX
+	VMOVUPS    (CX)(AX*4), Y10
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y11
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS (DI)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R8)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R9)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R10)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R11)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R12)(AX*4), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         $0x40, DX
+	INCQ         AX
+	CMPQ         AX, CX
+	JLT          step
+	SUBQ         $0x02, SI
+	JNZ          run
 
 store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	VADDPS 64(DX), Y2, Y2
-	ADDQ   CX, DX
-	VADDPS (DX), Y3, Y3
-	VADDPS 32(DX), Y4, Y4
-	VADDPS 64(DX), Y5, Y5
-	ADDQ   CX, DX
-	VADDPS (DX), Y6, Y6
-	VADDPS 32(DX), Y7, Y7
-	VADDPS 64(DX), Y8, Y8
-	ADDQ   CX, DX
-	VADDPS (DX), Y9, Y9
-	VADDPS 32(DX), Y10, Y10
-	VADDPS 64(DX), Y11, Y11
+	VBROADCASTSS low+176(FP), Y12
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Y0, Y12, Y0
+	VMOVUPS      Y0, (DI)
+	VMAXPS       Y1, Y12, Y1
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Y2, Y12, Y2
+	VMOVUPS      Y2, (R8)
+	VMAXPS       Y3, Y12, Y3
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Y4, Y12, Y4
+	VMOVUPS      Y4, (R9)
+	VMAXPS       Y5, Y12, Y5
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Y6, Y12, Y6
+	VMOVUPS      Y6, (R10)
+	VMAXPS       Y7, Y12, Y7
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Y8, Y12, Y8
+	VMOVUPS      Y8, (R11)
+	VMAXPS       Y9, Y12, Y9
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      Y10, (R12)
+	VMAXPS       Y11, Y12, Y11
+	MOVQ         last+168(FP), AX
+	CMPQ         AX, $0x08
+	JNE          part
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y3, 32(R8)
+	VMOVUPS      Y5, 32(R9)
+	VMOVUPS      Y7, 32(R10)
+	VMOVUPS      Y9, 32(R11)
+	VMOVUPS      Y11, 32(R12)
 
-write:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	VMOVUPS Y4, 32(AX)
-	VMOVUPS Y5, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	VMOVUPS Y8, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y9, (AX)
-	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y11, 64(AX)
+next:
+	ADDQ $0x30, (SP)
+	ADDQ $0x30, 8(SP)
+	SUBQ $0x06, 16(SP)
+	JNZ  positions
 	VZEROUPPER
 	RET
 
-// func tileAVX2_2x32(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_2x32(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  BX, BX
-	JZ     store
+part:
+	ADDQ         $0x20, DI
+	TESTQ        $0x00000004, AX
+	JZ           two0
+	VMOVUPS      X1, (DI)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, DI
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Y8
-	VMOVUPS      32(CX)(SI*4), Y9
-	VMOVUPS      64(CX)(SI*4), Y10
-	VMOVUPS      96(CX)(SI*4), Y11
-	VBROADCASTSS (AX), Y12
-	VFMADD231PS  Y8, Y12, Y0
-	VFMADD231PS  Y9, Y12, Y1
-	VFMADD231PS  Y10, Y12, Y2
-	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS 4(AX), Y12
-	VFMADD231PS  Y8, Y12, Y4
-	VFMADD231PS  Y9, Y12, Y5
-	VFMADD231PS  Y10, Y12, Y6
-	VFMADD231PS  Y11, Y12, Y7
-	ADDQ         $0x08, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+two0:
+	TESTQ     $0x00000002, AX
+	JZ        one0
+	VMOVSD    X1, (DI)
+	VPERMILPS $0x0e, X1, X1
+	ADDQ      $0x08, DI
+
+one0:
+	TESTQ  $0x00000001, AX
+	JZ     done0
+	VMOVSS X1, (DI)
+
+done0:
+	ADDQ         $0x20, R8
+	TESTQ        $0x00000004, AX
+	JZ           two1
+	VMOVUPS      X3, (R8)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R8
+
+two1:
+	TESTQ     $0x00000002, AX
+	JZ        one1
+	VMOVSD    X3, (R8)
+	VPERMILPS $0x0e, X3, X3
+	ADDQ      $0x08, R8
+
+one1:
+	TESTQ  $0x00000001, AX
+	JZ     done1
+	VMOVSS X3, (R8)
+
+done1:
+	ADDQ         $0x20, R9
+	TESTQ        $0x00000004, AX
+	JZ           two2
+	VMOVUPS      X5, (R9)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R9
+
+two2:
+	TESTQ     $0x00000002, AX
+	JZ        one2
+	VMOVSD    X5, (R9)
+	VPERMILPS $0x0e, X5, X5
+	ADDQ      $0x08, R9
+
+one2:
+	TESTQ  $0x00000001, AX
+	JZ     done2
+	VMOVSS X5, (R9)
+
+done2:
+	ADDQ         $0x20, R10
+	TESTQ        $0x00000004, AX
+	JZ           two3
+	VMOVUPS      X7, (R10)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R10
+
+two3:
+	TESTQ     $0x00000002, AX
+	JZ        one3
+	VMOVSD    X7, (R10)
+	VPERMILPS $0x0e, X7, X7
+	ADDQ      $0x08, R10
+
+one3:
+	TESTQ  $0x00000001, AX
+	JZ     done3
+	VMOVSS X7, (R10)
+
+done3:
+	ADDQ         $0x20, R11
+	TESTQ        $0x00000004, AX
+	JZ           two4
+	VMOVUPS      X9, (R11)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R11
+
+two4:
+	TESTQ     $0x00000002, AX
+	JZ        one4
+	VMOVSD    X9, (R11)
+	VPERMILPS $0x0e, X9, X9
+	ADDQ      $0x08, R11
+
+one4:
+	TESTQ  $0x00000001, AX
+	JZ     done4
+	VMOVSS X9, (R11)
+
+done4:
+	ADDQ         $0x20, R12
+	TESTQ        $0x00000004, AX
+	JZ           two5
+	VMOVUPS      X11, (R12)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R12
+
+two5:
+	TESTQ     $0x00000002, AX
+	JZ        one5
+	VMOVSD    X11, (R12)
+	VPERMILPS $0x0e, X11, X11
+	ADDQ      $0x08, R12
+
+one5:
+	TESTQ  $0x00000001, AX
+	JZ     done5
+	VMOVSS X11, (R12)
+
+done5:
+	JMP next
+
+// func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, FMA3
+TEXT ·tileAVX2_4x24(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Y12
+	VMOVAPS Y12, Y0
+	VMOVAPS Y12, Y3
+	VMOVAPS Y12, Y6
+	VMOVAPS Y12, Y9
+	VMOVUPS 32(DX), Y13
+	VMOVAPS Y13, Y1
+	VMOVAPS Y13, Y4
+	VMOVAPS Y13, Y7
+	VMOVAPS Y13, Y10
+	VMOVUPS 64(DX), Y14
+	VMOVAPS Y14, Y2
+	VMOVAPS Y14, Y5
+	VMOVAPS Y14, Y8
+	VMOVAPS Y14, Y11
+	JMP     begin
+
+add:
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y12
+	MOVQ       (BX), AX
+	VMOVUPS    (CX)(AX*4), Y0
+	VMOVUPS    32(CX)(AX*4), Y1
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y2
+	MOVQ       8(BX), AX
+	VMOVUPS    (CX)(AX*4), Y3
+	VMOVUPS    32(CX)(AX*4), Y4
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y5
+	MOVQ       16(BX), AX
+	VMOVUPS    (CX)(AX*4), Y6
+	VMOVUPS    32(CX)(AX*4), Y7
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y8
+	MOVQ       24(BX), AX
+	VMOVUPS    (CX)(AX*4), Y9
+	VMOVUPS    32(CX)(AX*4), Y10
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y11
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VMOVUPS      64(DX), Y14
+	VBROADCASTSS (DI)(AX*4), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VFMADD231PS  Y15, Y14, Y2
+	VBROADCASTSS (R8)(AX*4), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y4
+	VFMADD231PS  Y15, Y14, Y5
+	VBROADCASTSS (R9)(AX*4), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y8
+	VBROADCASTSS (R10)(AX*4), Y15
+	VFMADD231PS  Y15, Y12, Y9
+	VFMADD231PS  Y15, Y13, Y10
+	VFMADD231PS  Y15, Y14, Y11
+	ADDQ         $0x60, DX
+	INCQ         AX
+	CMPQ         AX, CX
+	JLT          step
+	SUBQ         $0x02, SI
+	JNZ          run
 
 store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Y0, Y0
-	VADDPS 32(DX), Y1, Y1
-	VADDPS 64(DX), Y2, Y2
-	VADDPS 96(DX), Y3, Y3
-	ADDQ   CX, DX
-	VADDPS (DX), Y4, Y4
-	VADDPS 32(DX), Y5, Y5
-	VADDPS 64(DX), Y6, Y6
-	VADDPS 96(DX), Y7, Y7
+	VBROADCASTSS low+176(FP), Y12
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Y0, Y12, Y0
+	VMOVUPS      Y0, (DI)
+	VMAXPS       Y1, Y12, Y1
+	VMOVUPS      Y1, 32(DI)
+	VMAXPS       Y2, Y12, Y2
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Y3, Y12, Y3
+	VMOVUPS      Y3, (R8)
+	VMAXPS       Y4, Y12, Y4
+	VMOVUPS      Y4, 32(R8)
+	VMAXPS       Y5, Y12, Y5
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Y6, Y12, Y6
+	VMOVUPS      Y6, (R9)
+	VMAXPS       Y7, Y12, Y7
+	VMOVUPS      Y7, 32(R9)
+	VMAXPS       Y8, Y12, Y8
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Y9, Y12, Y9
+	VMOVUPS      Y9, (R10)
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      Y10, 32(R10)
+	VMAXPS       Y11, Y12, Y11
+	MOVQ         last+168(FP), AX
+	CMPQ         AX, $0x08
+	JNE          part
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y5, 64(R8)
+	VMOVUPS      Y8, 64(R9)
+	VMOVUPS      Y11, 64(R10)
 
-write:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	VMOVUPS Y6, 64(AX)
-	VMOVUPS Y7, 96(AX)
+next:
+	ADDQ $0x20, (SP)
+	ADDQ $0x20, 8(SP)
+	SUBQ $0x04, 16(SP)
+	JNZ  positions
 	VZEROUPPER
 	RET
 
-// func tileAVX2_1x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_1x64(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	TESTQ  BX, BX
-	JZ     store
+part:
+	ADDQ         $0x40, DI
+	TESTQ        $0x00000004, AX
+	JZ           two0
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
 
-next:
-	MOVQ         (DX), SI
-	VBROADCASTSS (AX), Y8
-	VFMADD231PS  (CX)(SI*4), Y8, Y0
-	VFMADD231PS  32(CX)(SI*4), Y8, Y1
-	VFMADD231PS  64(CX)(SI*4), Y8, Y2
-	VFMADD231PS  96(CX)(SI*4), Y8, Y3
-	VFMADD231PS  128(CX)(SI*4), Y8, Y4
-	VFMADD231PS  160(CX)(SI*4), Y8, Y5
-	VFMADD231PS  192(CX)(SI*4), Y8, Y6
-	VFMADD231PS  224(CX)(SI*4), Y8, Y7
-	ADDQ         $0x04, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+two0:
+	TESTQ     $0x00000002, AX
+	JZ        one0
+	VMOVSD    X2, (DI)
+	VPERMILPS $0x0e, X2, X2
+	ADDQ      $0x08, DI
+
+one0:
+	TESTQ  $0x00000001, AX
+	JZ     done0
+	VMOVSS X2, (DI)
+
+done0:
+	ADDQ         $0x40, R8
+	TESTQ        $0x00000004, AX
+	JZ           two1
+	VMOVUPS      X5, (R8)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R8
+
+two1:
+	TESTQ     $0x00000002, AX
+	JZ        one1
+	VMOVSD    X5, (R8)
+	VPERMILPS $0x0e, X5, X5
+	ADDQ      $0x08, R8
+
+one1:
+	TESTQ  $0x00000001, AX
+	JZ     done1
+	VMOVSS X5, (R8)
+
+done1:
+	ADDQ         $0x40, R9
+	TESTQ        $0x00000004, AX
+	JZ           two2
+	VMOVUPS      X8, (R9)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, R9
+
+two2:
+	TESTQ     $0x00000002, AX
+	JZ        one2
+	VMOVSD    X8, (R9)
+	VPERMILPS $0x0e, X8, X8
+	ADDQ      $0x08, R9
+
+one2:
+	TESTQ  $0x00000001, AX
+	JZ     done2
+	VMOVSS X8, (R9)
+
+done2:
+	ADDQ         $0x40, R10
+	TESTQ        $0x00000004, AX
+	JZ           two3
+	VMOVUPS      X11, (R10)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R10
+
+two3:
+	TESTQ     $0x00000002, AX
+	JZ        one3
+	VMOVSD    X11, (R10)
+	VPERMILPS $0x0e, X11, X11
+	ADDQ      $0x08, R10
+
+one3:
+	TESTQ  $0x00000001, AX
+	JZ     done3
+	VMOVSS X11, (R10)
+
+done3:
+	JMP next
+
+// func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, FMA3
+TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Y8
+	VMOVAPS Y8, Y0
+	VMOVAPS Y8, Y1
+	VMOVAPS Y8, Y2
+	VMOVAPS Y8, Y3
+	VMOVAPS Y8, Y4
+	VMOVAPS Y8, Y5
+	VMOVAPS Y8, Y6
+	VMOVAPS Y8, Y7
+	JMP     begin
+
+add:
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y8
+	MOVQ       (BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y0
+	MOVQ       8(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y1
+	MOVQ       16(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y2
+	MOVQ       24(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y3
+	MOVQ       32(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y4
+	MOVQ       40(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y5
+	MOVQ       48(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y6
+	MOVQ       56(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y7
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS     (DX), Y8
+	VFMADD231PS (DI)(AX*4), Y8, Y0
+	VFMADD231PS (R8)(AX*4), Y8, Y1
+	VFMADD231PS (R9)(AX*4), Y8, Y2
+	VFMADD231PS (R10)(AX*4), Y8, Y3
+	VFMADD231PS (R11)(AX*4), Y8, Y4
+	VFMADD231PS (R12)(AX*4), Y8, Y5
+	VFMADD231PS (R13)(AX*4), Y8, Y6
+	VFMADD231PS (R14)(AX*4), Y8, Y7
+	ADDQ        $0x20, DX
+	ADDQ        $0x08, AX
+	CMPQ        AX, CX
+	JLT         step
+	SUBQ        $0x02, SI
+	JNZ         run
 
 store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, CX
-	VADDPS (CX), Y0, Y0
-	VADDPS 32(CX), Y1, Y1
-	VADDPS 64(CX), Y2, Y2
-	VADDPS 96(CX), Y3, Y3
-	VADDPS 128(CX), Y4, Y4
-	VADDPS 160(CX), Y5, Y5
-	VADDPS 192(CX), Y6, Y6
-	VADDPS 224(CX), Y7, Y7
+	VBROADCASTSS low+176(FP), Y8
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Y0, Y8, Y0
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Y1, Y8, Y1
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Y2, Y8, Y2
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Y3, Y8, Y3
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Y4, Y8, Y4
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Y5, Y8, Y5
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Y6, Y8, Y6
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Y7, Y8, Y7
+	MOVQ         last+168(FP), AX
+	CMPQ         AX, $0x08
+	JNE          part
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, (R8)
+	VMOVUPS      Y2, (R9)
+	VMOVUPS      Y3, (R10)
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y5, (R12)
+	VMOVUPS      Y6, (R13)
+	VMOVUPS      Y7, (R14)
 
-write:
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	VMOVUPS Y4, 128(AX)
-	VMOVUPS Y5, 160(AX)
-	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, 224(AX)
+next:
+	ADDQ $0x40, (SP)
+	ADDQ $0x40, 8(SP)
+	SUBQ $0x08, 16(SP)
+	JNZ  positions
 	VZEROUPPER
 	RET
 
-// func tileAVX512_12x32(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+part:
+	ADDQ         $0x00, DI
+	TESTQ        $0x00000004, AX
+	JZ           two0
+	VMOVUPS      X0, (DI)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, DI
+
+two0:
+	TESTQ     $0x00000002, AX
+	JZ        one0
+	VMOVSD    X0, (DI)
+	VPERMILPS $0x0e, X0, X0
+	ADDQ      $0x08, DI
+
+one0:
+	TESTQ  $0x00000001, AX
+	JZ     done0
+	VMOVSS X0, (DI)
+
+done0:
+	ADDQ         $0x00, R8
+	TESTQ        $0x00000004, AX
+	JZ           two1
+	VMOVUPS      X1, (R8)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R8
+
+two1:
+	TESTQ     $0x00000002, AX
+	JZ        one1
+	VMOVSD    X1, (R8)
+	VPERMILPS $0x0e, X1, X1
+	ADDQ      $0x08, R8
+
+one1:
+	TESTQ  $0x00000001, AX
+	JZ     done1
+	VMOVSS X1, (R8)
+
+done1:
+	ADDQ         $0x00, R9
+	TESTQ        $0x00000004, AX
+	JZ           two2
+	VMOVUPS      X2, (R9)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R9
+
+two2:
+	TESTQ     $0x00000002, AX
+	JZ        one2
+	VMOVSD    X2, (R9)
+	VPERMILPS $0x0e, X2, X2
+	ADDQ      $0x08, R9
+
+one2:
+	TESTQ  $0x00000001, AX
+	JZ     done2
+	VMOVSS X2, (R9)
+
+done2:
+	ADDQ         $0x00, R10
+	TESTQ        $0x00000004, AX
+	JZ           two3
+	VMOVUPS      X3, (R10)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R10
+
+two3:
+	TESTQ     $0x00000002, AX
+	JZ        one3
+	VMOVSD    X3, (R10)
+	VPERMILPS $0x0e, X3, X3
+	ADDQ      $0x08, R10
+
+one3:
+	TESTQ  $0x00000001, AX
+	JZ     done3
+	VMOVSS X3, (R10)
+
+done3:
+	ADDQ         $0x00, R11
+	TESTQ        $0x00000004, AX
+	JZ           two4
+	VMOVUPS      X4, (R11)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R11
+
+two4:
+	TESTQ     $0x00000002, AX
+	JZ        one4
+	VMOVSD    X4, (R11)
+	VPERMILPS $0x0e, X4, X4
+	ADDQ      $0x08, R11
+
+one4:
+	TESTQ  $0x00000001, AX
+	JZ     done4
+	VMOVSS X4, (R11)
+
+done4:
+	ADDQ         $0x00, R12
+	TESTQ        $0x00000004, AX
+	JZ           two5
+	VMOVUPS      X5, (R12)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R12
+
+two5:
+	TESTQ     $0x00000002, AX
+	JZ        one5
+	VMOVSD    X5, (R12)
+	VPERMILPS $0x0e, X5, X5
+	ADDQ      $0x08, R12
+
+one5:
+	TESTQ  $0x00000001, AX
+	JZ     done5
+	VMOVSS X5, (R12)
+
+done5:
+	ADDQ         $0x00, R13
+	TESTQ        $0x00000004, AX
+	JZ           two6
+	VMOVUPS      X6, (R13)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, R13
+
+two6:
+	TESTQ     $0x00000002, AX
+	JZ        one6
+	VMOVSD    X6, (R13)
+	VPERMILPS $0x0e, X6, X6
+	ADDQ      $0x08, R13
+
+one6:
+	TESTQ  $0x00000001, AX
+	JZ     done6
+	VMOVSS X6, (R13)
+
+done6:
+	ADDQ         $0x00, R14
+	TESTQ        $0x00000004, AX
+	JZ           two7
+	VMOVUPS      X7, (R14)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R14
+
+two7:
+	TESTQ     $0x00000002, AX
+	JZ        one7
+	VMOVSD    X7, (R14)
+	VPERMILPS $0x0e, X7, X7
+	ADDQ      $0x08, R14
+
+one7:
+	TESTQ  $0x00000001, AX
+	JZ     done7
+	VMOVSS X7, (R14)
+
+done7:
+	JMP next
+
+// func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512_12x32(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
+TEXT ·tileAVX512_8x16(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Z8
+	VMOVAPS Z8, Z0
+	VMOVAPS Z8, Z1
+	VMOVAPS Z8, Z2
+	VMOVAPS Z8, Z3
+	VMOVAPS Z8, Z4
+	VMOVAPS Z8, Z5
+	VMOVAPS Z8, Z6
+	VMOVAPS Z8, Z7
+	JMP     begin
+
+add:
+	MOVQ    8(SP), BX
+	MOVQ    y_base+96(FP), CX
+	MOVQ    (BX), AX
+	VMOVUPS (CX)(AX*4), Z0
+	MOVQ    8(BX), AX
+	VMOVUPS (CX)(AX*4), Z1
+	MOVQ    16(BX), AX
+	VMOVUPS (CX)(AX*4), Z2
+	MOVQ    24(BX), AX
+	VMOVUPS (CX)(AX*4), Z3
+	MOVQ    32(BX), AX
+	VMOVUPS (CX)(AX*4), Z4
+	MOVQ    40(BX), AX
+	VMOVUPS (CX)(AX*4), Z5
+	MOVQ    48(BX), AX
+	VMOVUPS (CX)(AX*4), Z6
+	MOVQ    56(BX), AX
+	VMOVUPS (CX)(AX*4), Z7
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS          (DX), Z8
+	VFMADD231PS.BCST (DI)(AX*4), Z8, Z0
+	VFMADD231PS.BCST (R8)(AX*4), Z8, Z1
+	VFMADD231PS.BCST (R9)(AX*4), Z8, Z2
+	VFMADD231PS.BCST (R10)(AX*4), Z8, Z3
+	VFMADD231PS.BCST (R11)(AX*4), Z8, Z4
+	VFMADD231PS.BCST (R12)(AX*4), Z8, Z5
+	VFMADD231PS.BCST (R13)(AX*4), Z8, Z6
+	VFMADD231PS.BCST (R14)(AX*4), Z8, Z7
+	ADDQ             $0x40, DX
+	INCQ             AX
+	CMPQ             AX, CX
+	JLT              step
+	SUBQ             $0x02, SI
+	JNZ              run
+
+store:
+	VBROADCASTSS low+176(FP), Z8
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (R8)
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (R9)
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (R10)
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (R11)
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (R12)
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (R13)
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (R14)
+	ADDQ         $0x40, (SP)
+	ADDQ         $0x40, 8(SP)
+	SUBQ         $0x08, 16(SP)
+	JNZ          positions
+	VZEROUPPER
+	RET
+
+// func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, AVX512F
+TEXT ·tileAVX512_8x32(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Z16
+	VMOVAPS Z16, Z0
+	VMOVAPS Z16, Z2
+	VMOVAPS Z16, Z4
+	VMOVAPS Z16, Z6
+	VMOVAPS Z16, Z8
+	VMOVAPS Z16, Z10
+	VMOVAPS Z16, Z12
+	VMOVAPS Z16, Z14
+	VMOVUPS 64(DX), Z17
+	VMOVAPS Z17, Z1
+	VMOVAPS Z17, Z3
+	VMOVAPS Z17, Z5
+	VMOVAPS Z17, Z7
+	VMOVAPS Z17, Z9
+	VMOVAPS Z17, Z11
+	VMOVAPS Z17, Z13
+	VMOVAPS Z17, Z15
+	JMP     begin
+
+add:
+	MOVQ    8(SP), BX
+	MOVQ    y_base+96(FP), CX
+	MOVQ    (BX), AX
+	VMOVUPS (CX)(AX*4), Z0
+	VMOVUPS 64(CX)(AX*4), Z1
+	MOVQ    8(BX), AX
+	VMOVUPS (CX)(AX*4), Z2
+	VMOVUPS 64(CX)(AX*4), Z3
+	MOVQ    16(BX), AX
+	VMOVUPS (CX)(AX*4), Z4
+	VMOVUPS 64(CX)(AX*4), Z5
+	MOVQ    24(BX), AX
+	VMOVUPS (CX)(AX*4), Z6
+	VMOVUPS 64(CX)(AX*4), Z7
+	MOVQ    32(BX), AX
+	VMOVUPS (CX)(AX*4), Z8
+	VMOVUPS 64(CX)(AX*4), Z9
+	MOVQ    40(BX), AX
+	VMOVUPS (CX)(AX*4), Z10
+	VMOVUPS 64(CX)(AX*4), Z11
+	MOVQ    48(BX), AX
+	VMOVUPS (CX)(AX*4), Z12
+	VMOVUPS 64(CX)(AX*4), Z13
+	MOVQ    56(BX), AX
+	VMOVUPS (CX)(AX*4), Z14
+	VMOVUPS 64(CX)(AX*4), Z15
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS          (DX), Z16
+	VMOVUPS          64(DX), Z17
+	VFMADD231PS.BCST (DI)(AX*4), Z16, Z0
+	VFMADD231PS.BCST (DI)(AX*4), Z17, Z1
+	VFMADD231PS.BCST (R8)(AX*4), Z16, Z2
+	VFMADD231PS.BCST (R8)(AX*4), Z17, Z3
+	VFMADD231PS.BCST (R9)(AX*4), Z16, Z4
+	VFMADD231PS.BCST (R9)(AX*4), Z17, Z5
+	VFMADD231PS.BCST (R10)(AX*4), Z16, Z6
+	VFMADD231PS.BCST (R10)(AX*4), Z17, Z7
+	VFMADD231PS.BCST (R11)(AX*4), Z16, Z8
+	VFMADD231PS.BCST (R11)(AX*4), Z17, Z9
+	VFMADD231PS.BCST (R12)(AX*4), Z16, Z10
+	VFMADD231PS.BCST (R12)(AX*4), Z17, Z11
+	VFMADD231PS.BCST (R13)(AX*4), Z16, Z12
+	VFMADD231PS.BCST (R13)(AX*4), Z17, Z13
+	VFMADD231PS.BCST (R14)(AX*4), Z16, Z14
+	VFMADD231PS.BCST (R14)(AX*4), Z17, Z15
+	ADDQ             $0x80, DX
+	INCQ             AX
+	CMPQ             AX, CX
+	JLT              step
+	SUBQ             $0x02, SI
+	JNZ              run
+
+store:
+	VBROADCASTSS low+176(FP), Z16
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(DI)
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (R8)
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(R8)
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (R9)
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(R9)
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (R10)
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(R10)
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (R11)
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(R11)
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (R12)
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(R12)
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (R13)
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(R13)
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (R14)
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(R14)
+	ADDQ         $0x40, (SP)
+	ADDQ         $0x40, 8(SP)
+	SUBQ         $0x08, 16(SP)
+	JNZ          positions
+	VZEROUPPER
+	RET
+
+// func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, AVX512F
+TEXT ·tileAVX512_8x48(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Z24
+	VMOVAPS Z24, Z0
+	VMOVAPS Z24, Z3
+	VMOVAPS Z24, Z6
+	VMOVAPS Z24, Z9
+	VMOVAPS Z24, Z12
+	VMOVAPS Z24, Z15
+	VMOVAPS Z24, Z18
+	VMOVAPS Z24, Z21
+	VMOVUPS 64(DX), Z25
+	VMOVAPS Z25, Z1
+	VMOVAPS Z25, Z4
+	VMOVAPS Z25, Z7
+	VMOVAPS Z25, Z10
+	VMOVAPS Z25, Z13
+	VMOVAPS Z25, Z16
+	VMOVAPS Z25, Z19
+	VMOVAPS Z25, Z22
+	VMOVUPS 128(DX), Z26
+	VMOVAPS Z26, Z2
+	VMOVAPS Z26, Z5
+	VMOVAPS Z26, Z8
+	VMOVAPS Z26, Z11
+	VMOVAPS Z26, Z14
+	VMOVAPS Z26, Z17
+	VMOVAPS Z26, Z20
+	VMOVAPS Z26, Z23
+	JMP     begin
+
+add:
+	MOVQ    8(SP), BX
+	MOVQ    y_base+96(FP), CX
+	MOVQ    (BX), AX
+	VMOVUPS (CX)(AX*4), Z0
+	VMOVUPS 64(CX)(AX*4), Z1
+	VMOVUPS 128(CX)(AX*4), Z2
+	MOVQ    8(BX), AX
+	VMOVUPS (CX)(AX*4), Z3
+	VMOVUPS 64(CX)(AX*4), Z4
+	VMOVUPS 128(CX)(AX*4), Z5
+	MOVQ    16(BX), AX
+	VMOVUPS (CX)(AX*4), Z6
+	VMOVUPS 64(CX)(AX*4), Z7
+	VMOVUPS 128(CX)(AX*4), Z8
+	MOVQ    24(BX), AX
+	VMOVUPS (CX)(AX*4), Z9
+	VMOVUPS 64(CX)(AX*4), Z10
+	VMOVUPS 128(CX)(AX*4), Z11
+	MOVQ    32(BX), AX
+	VMOVUPS (CX)(AX*4), Z12
+	VMOVUPS 64(CX)(AX*4), Z13
+	VMOVUPS 128(CX)(AX*4), Z14
+	MOVQ    40(BX), AX
+	VMOVUPS (CX)(AX*4), Z15
+	VMOVUPS 64(CX)(AX*4), Z16
+	VMOVUPS 128(CX)(AX*4), Z17
+	MOVQ    48(BX), AX
+	VMOVUPS (CX)(AX*4), Z18
+	VMOVUPS 64(CX)(AX*4), Z19
+	VMOVUPS 128(CX)(AX*4), Z20
+	MOVQ    56(BX), AX
+	VMOVUPS (CX)(AX*4), Z21
+	VMOVUPS 64(CX)(AX*4), Z22
+	VMOVUPS 128(CX)(AX*4), Z23
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS          (DX), Z24
+	VMOVUPS          64(DX), Z25
+	VMOVUPS          128(DX), Z26
+	VFMADD231PS.BCST (DI)(AX*4), Z24, Z0
+	VFMADD231PS.BCST (DI)(AX*4), Z25, Z1
+	VFMADD231PS.BCST (DI)(AX*4), Z26, Z2
+	VFMADD231PS.BCST (R8)(AX*4), Z24, Z3
+	VFMADD231PS.BCST (R8)(AX*4), Z25, Z4
+	VFMADD231PS.BCST (R8)(AX*4), Z26, Z5
+	VFMADD231PS.BCST (R9)(AX*4), Z24, Z6
+	VFMADD231PS.BCST (R9)(AX*4), Z25, Z7
+	VFMADD231PS.BCST (R9)(AX*4), Z26, Z8
+	VFMADD231PS.BCST (R10)(AX*4), Z24, Z9
+	VFMADD231PS.BCST (R10)(AX*4), Z25, Z10
+	VFMADD231PS.BCST (R10)(AX*4), Z26, Z11
+	VFMADD231PS.BCST (R11)(AX*4), Z24, Z12
+	VFMADD231PS.BCST (R11)(AX*4), Z25, Z13
+	VFMADD231PS.BCST (R11)(AX*4), Z26, Z14
+	VFMADD231PS.BCST (R12)(AX*4), Z24, Z15
+	VFMADD231PS.BCST (R12)(AX*4), Z25, Z16
+	VFMADD231PS.BCST (R12)(AX*4), Z26, Z17
+	VFMADD231PS.BCST (R13)(AX*4), Z24, Z18
+	VFMADD231PS.BCST (R13)(AX*4), Z25, Z19
+	VFMADD231PS.BCST (R13)(AX*4), Z26, Z20
+	VFMADD231PS.BCST (R14)(AX*4), Z24, Z21
+	VFMADD231PS.BCST (R14)(AX*4), Z25, Z22
+	VFMADD231PS.BCST (R14)(AX*4), Z26, Z23
+	ADDQ             $0xc0, DX
+	INCQ             AX
+	CMPQ             AX, CX
+	JLT              step
+	SUBQ             $0x02, SI
+	JNZ              run
+
+store:
+	VBROADCASTSS low+176(FP), Z24
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Z0, Z24, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z24, Z1
+	VMOVUPS      Z1, 64(DI)
+	VMAXPS       Z2, Z24, Z2
+	VMOVUPS      Z2, 128(DI)
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Z3, Z24, Z3
+	VMOVUPS      Z3, (R8)
+	VMAXPS       Z4, Z24, Z4
+	VMOVUPS      Z4, 64(R8)
+	VMAXPS       Z5, Z24, Z5
+	VMOVUPS      Z5, 128(R8)
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Z6, Z24, Z6
+	VMOVUPS      Z6, (R9)
+	VMAXPS       Z7, Z24, Z7
+	VMOVUPS      Z7, 64(R9)
+	VMAXPS       Z8, Z24, Z8
+	VMOVUPS      Z8, 128(R9)
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Z9, Z24, Z9
+	VMOVUPS      Z9, (R10)
+	VMAXPS       Z10, Z24, Z10
+	VMOVUPS      Z10, 64(R10)
+	VMAXPS       Z11, Z24, Z11
+	VMOVUPS      Z11, 128(R10)
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Z12, Z24, Z12
+	VMOVUPS      Z12, (R11)
+	VMAXPS       Z13, Z24, Z13
+	VMOVUPS      Z13, 64(R11)
+	VMAXPS       Z14, Z24, Z14
+	VMOVUPS      Z14, 128(R11)
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Z15, Z24, Z15
+	VMOVUPS      Z15, (R12)
+	VMAXPS       Z16, Z24, Z16
+	VMOVUPS      Z16, 64(R12)
+	VMAXPS       Z17, Z24, Z17
+	VMOVUPS      Z17, 128(R12)
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Z18, Z24, Z18
+	VMOVUPS      Z18, (R13)
+	VMAXPS       Z19, Z24, Z19
+	VMOVUPS      Z19, 64(R13)
+	VMAXPS       Z20, Z24, Z20
+	VMOVUPS      Z20, 128(R13)
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Z21, Z24, Z21
+	VMOVUPS      Z21, (R14)
+	VMAXPS       Z22, Z24, Z22
+	VMOVUPS      Z22, 64(R14)
+	VMAXPS       Z23, Z24, Z23
+	VMOVUPS      Z23, 128(R14)
+	ADDQ         $0x40, (SP)
+	ADDQ         $0x40, 8(SP)
+	SUBQ         $0x08, 16(SP)
+	JNZ          positions
+	VZEROUPPER
+	RET
+
+// func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+// Requires: AVX, AVX512F
+TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $24-180
+	MOVQ at_base+72(FP), AX
+	MOVQ AX, (SP)
+	MOVQ to_base+120(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ at_len+80(FP), AX
+	MOVQ AX, 16(SP)
+
+positions:
+	CMPQ    start_len+152(FP), $0x00
+	JEQ     add
+	MOVQ    start_base+144(FP), DX
+	VMOVUPS (DX), Z8
+	VMOVAPS Z8, Z0
+	VMOVAPS Z8, Z1
+	VMOVAPS Z8, Z2
+	VMOVAPS Z8, Z3
+	VMOVAPS Z8, Z4
+	VMOVAPS Z8, Z5
+	VMOVAPS Z8, Z6
+	VMOVAPS Z8, Z7
+	JMP     begin
+
+add:
+	MOVQ    8(SP), BX
+	MOVQ    y_base+96(FP), CX
+	MOVQ    (BX), AX
+	VMOVUPS (CX)(AX*4), Z0
+	MOVQ    8(BX), AX
+	VMOVUPS (CX)(AX*4), Z1
+	MOVQ    16(BX), AX
+	VMOVUPS (CX)(AX*4), Z2
+	MOVQ    24(BX), AX
+	VMOVUPS (CX)(AX*4), Z3
+	MOVQ    32(BX), AX
+	VMOVUPS (CX)(AX*4), Z4
+	MOVQ    40(BX), AX
+	VMOVUPS (CX)(AX*4), Z5
+	MOVQ    48(BX), AX
+	VMOVUPS (CX)(AX*4), Z6
+	MOVQ    56(BX), AX
+	VMOVUPS (CX)(AX*4), Z7
+
+begin:
+	MOVQ  (SP), BX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  (BX), DI
+	LEAQ  (CX)(DI*4), DI
+	MOVQ  8(BX), R8
+	LEAQ  (CX)(R8*4), R8
+	MOVQ  16(BX), R9
+	LEAQ  (CX)(R9*4), R9
+	MOVQ  24(BX), R10
+	LEAQ  (CX)(R10*4), R10
+	MOVQ  32(BX), R11
+	LEAQ  (CX)(R11*4), R11
+	MOVQ  40(BX), R12
+	LEAQ  (CX)(R12*4), R12
+	MOVQ  48(BX), R13
+	LEAQ  (CX)(R13*4), R13
+	MOVQ  56(BX), R14
+	LEAQ  (CX)(R14*4), R14
+	MOVQ  w_base+0(FP), DX
+	MOVQ  runs_base+48(FP), BX
+	MOVQ  runs_len+56(FP), SI
+	TESTQ SI, SI
+	JZ    store
+
+run:
+	MOVQ (BX), AX
+	MOVQ 8(BX), CX
+	ADDQ $0x10, BX
+
+step:
+	VMOVUPS     (DX), Z8
+	VFMADD231PS (DI)(AX*4), Z8, Z0
+	VFMADD231PS (R8)(AX*4), Z8, Z1
+	VFMADD231PS (R9)(AX*4), Z8, Z2
+	VFMADD231PS (R10)(AX*4), Z8, Z3
+	VFMADD231PS (R11)(AX*4), Z8, Z4
+	VFMADD231PS (R12)(AX*4), Z8, Z5
+	VFMADD231PS (R13)(AX*4), Z8, Z6
+	VFMADD231PS (R14)(AX*4), Z8, Z7
+	ADDQ        $0x40, DX
+	ADDQ        $0x10, AX
+	CMPQ        AX, CX
+	JLT         step
+	SUBQ        $0x02, SI
+	JNZ         run
+
+store:
+	VBROADCASTSS low+176(FP), Z8
+	MOVQ         8(SP), BX
+	MOVQ         y_base+96(FP), CX
+	MOVQ         (BX), DI
+	LEAQ         (CX)(DI*4), DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	MOVQ         8(BX), R8
+	LEAQ         (CX)(R8*4), R8
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (R8)
+	MOVQ         16(BX), R9
+	LEAQ         (CX)(R9*4), R9
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (R9)
+	MOVQ         24(BX), R10
+	LEAQ         (CX)(R10*4), R10
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (R10)
+	MOVQ         32(BX), R11
+	LEAQ         (CX)(R11*4), R11
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (R11)
+	MOVQ         40(BX), R12
+	LEAQ         (CX)(R12*4), R12
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (R12)
+	MOVQ         48(BX), R13
+	LEAQ         (CX)(R13*4), R13
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (R13)
+	MOVQ         56(BX), R14
+	LEAQ         (CX)(R14*4), R14
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (R14)
+	ADDQ         $0x40, (SP)
+	ADDQ         $0x40, 8(SP)
+	SUBQ         $0x08, 16(SP)
+	JNZ          positions
+	VZEROUPPER
+	RET
+
+// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS      (R12), Y12
+	VBROADCASTSS (R11), Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VBROADCASTSS 4(R11), Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VBROADCASTSS 8(R11), Y13
+	VFMADD231PS  Y13, Y12, Y2
+	VBROADCASTSS 12(R11), Y13
+	VFMADD231PS  Y13, Y12, Y3
+	VBROADCASTSS 16(R11), Y13
+	VFMADD231PS  Y13, Y12, Y4
+	VBROADCASTSS 20(R11), Y13
+	VFMADD231PS  Y13, Y12, Y5
+	VBROADCASTSS 24(R11), Y13
+	VFMADD231PS  Y13, Y12, Y6
+	VBROADCASTSS 28(R11), Y13
+	VFMADD231PS  Y13, Y12, Y7
+	VBROADCASTSS 32(R11), Y13
+	VFMADD231PS  Y13, Y12, Y8
+	VBROADCASTSS 36(R11), Y13
+	VFMADD231PS  Y13, Y12, Y9
+	VBROADCASTSS 40(R11), Y13
+	VFMADD231PS  Y13, Y12, Y10
+	VBROADCASTSS 44(R11), Y13
+	VFMADD231PS  Y13, Y12, Y11
+	ADDQ         DI, R11
+	ADDQ         R8, R12
+	DECQ         SI
+	JNZ          position
+	MOVQ         dyRow+88(FP), SI
+	LEAQ         (R9)(SI*4), R9
+	MOVQ         xRow+112(FP), SI
+	LEAQ         (R10)(SI*4), R10
+	DECQ         BX
+	JNZ          row
+	MOVQ         dyImage+80(FP), BX
+	LEAQ         (AX)(BX*4), AX
+	MOVQ         xImage+104(FP), BX
+	LEAQ         (CX)(BX*4), CX
+	DECQ         DX
+	JNZ          image
+	MOVQ         8(SP), AX
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VADDPS       64(AX), Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VADDPS       96(AX), Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VADDPS       128(AX), Y4, Y4
+	VMOVUPS      Y4, 128(AX)
+	VADDPS       160(AX), Y5, Y5
+	VMOVUPS      Y5, 160(AX)
+	VADDPS       192(AX), Y6, Y6
+	VMOVUPS      Y6, 192(AX)
+	VADDPS       224(AX), Y7, Y7
+	VMOVUPS      Y7, 224(AX)
+	VADDPS       256(AX), Y8, Y8
+	VMOVUPS      Y8, 256(AX)
+	VADDPS       288(AX), Y9, Y9
+	VMOVUPS      Y9, 288(AX)
+	VADDPS       320(AX), Y10, Y10
+	VMOVUPS      Y10, 320(AX)
+	VADDPS       352(AX), Y11, Y11
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x00000180, 8(SP)
+	ADDQ         $0x30, (SP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS      (R12), Y12
+	VMOVUPS      32(R12), Y13
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(R11), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 8(R11), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(R11), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 16(R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 20(R11), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         DI, R11
+	ADDQ         R8, R12
+	DECQ         SI
+	JNZ          position
+	MOVQ         dyRow+88(FP), SI
+	LEAQ         (R9)(SI*4), R9
+	MOVQ         xRow+112(FP), SI
+	LEAQ         (R10)(SI*4), R10
+	DECQ         BX
+	JNZ          row
+	MOVQ         dyImage+80(FP), BX
+	LEAQ         (AX)(BX*4), AX
+	MOVQ         xImage+104(FP), BX
+	LEAQ         (CX)(BX*4), CX
+	DECQ         DX
+	JNZ          image
+	MOVQ         8(SP), AX
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VADDPS       64(AX), Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VADDPS       96(AX), Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VADDPS       128(AX), Y4, Y4
+	VMOVUPS      Y4, 128(AX)
+	VADDPS       160(AX), Y5, Y5
+	VMOVUPS      Y5, 160(AX)
+	VADDPS       192(AX), Y6, Y6
+	VMOVUPS      Y6, 192(AX)
+	VADDPS       224(AX), Y7, Y7
+	VMOVUPS      Y7, 224(AX)
+	VADDPS       256(AX), Y8, Y8
+	VMOVUPS      Y8, 256(AX)
+	VADDPS       288(AX), Y9, Y9
+	VMOVUPS      Y9, 288(AX)
+	VADDPS       320(AX), Y10, Y10
+	VMOVUPS      Y10, 320(AX)
+	VADDPS       352(AX), Y11, Y11
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x00000180, 8(SP)
+	ADDQ         $0x18, (SP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS      (R12), Y12
+	VMOVUPS      32(R12), Y13
+	VMOVUPS      64(R12), Y14
+	VBROADCASTSS (R11), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VFMADD231PS  Y15, Y14, Y2
+	VBROADCASTSS 4(R11), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y4
+	VFMADD231PS  Y15, Y14, Y5
+	VBROADCASTSS 8(R11), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y8
+	VBROADCASTSS 12(R11), Y15
+	VFMADD231PS  Y15, Y12, Y9
+	VFMADD231PS  Y15, Y13, Y10
+	VFMADD231PS  Y15, Y14, Y11
+	ADDQ         DI, R11
+	ADDQ         R8, R12
+	DECQ         SI
+	JNZ          position
+	MOVQ         dyRow+88(FP), SI
+	LEAQ         (R9)(SI*4), R9
+	MOVQ         xRow+112(FP), SI
+	LEAQ         (R10)(SI*4), R10
+	DECQ         BX
+	JNZ          row
+	MOVQ         dyImage+80(FP), BX
+	LEAQ         (AX)(BX*4), AX
+	MOVQ         xImage+104(FP), BX
+	LEAQ         (CX)(BX*4), CX
+	DECQ         DX
+	JNZ          image
+	MOVQ         8(SP), AX
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VADDPS       64(AX), Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VADDPS       96(AX), Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VADDPS       128(AX), Y4, Y4
+	VMOVUPS      Y4, 128(AX)
+	VADDPS       160(AX), Y5, Y5
+	VMOVUPS      Y5, 160(AX)
+	VADDPS       192(AX), Y6, Y6
+	VMOVUPS      Y6, 192(AX)
+	VADDPS       224(AX), Y7, Y7
+	VMOVUPS      Y7, 224(AX)
+	VADDPS       256(AX), Y8, Y8
+	VMOVUPS      Y8, 256(AX)
+	VADDPS       288(AX), Y9, Y9
+	VMOVUPS      Y9, 288(AX)
+	VADDPS       320(AX), Y10, Y10
+	VMOVUPS      Y10, 320(AX)
+	VADDPS       352(AX), Y11, Y11
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x00000180, 8(SP)
+	ADDQ         $0x10, (SP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, AVX512F
+TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS          (R12), Z12
+	VFMADD231PS.BCST (R11), Z12, Z0
+	VFMADD231PS.BCST 4(R11), Z12, Z1
+	VFMADD231PS.BCST 8(R11), Z12, Z2
+	VFMADD231PS.BCST 12(R11), Z12, Z3
+	VFMADD231PS.BCST 16(R11), Z12, Z4
+	VFMADD231PS.BCST 20(R11), Z12, Z5
+	VFMADD231PS.BCST 24(R11), Z12, Z6
+	VFMADD231PS.BCST 28(R11), Z12, Z7
+	VFMADD231PS.BCST 32(R11), Z12, Z8
+	VFMADD231PS.BCST 36(R11), Z12, Z9
+	VFMADD231PS.BCST 40(R11), Z12, Z10
+	VFMADD231PS.BCST 44(R11), Z12, Z11
+	ADDQ             DI, R11
+	ADDQ             R8, R12
+	DECQ             SI
+	JNZ              position
+	MOVQ             dyRow+88(FP), SI
+	LEAQ             (R9)(SI*4), R9
+	MOVQ             xRow+112(FP), SI
+	LEAQ             (R10)(SI*4), R10
+	DECQ             BX
+	JNZ              row
+	MOVQ             dyImage+80(FP), BX
+	LEAQ             (AX)(BX*4), AX
+	MOVQ             xImage+104(FP), BX
+	LEAQ             (CX)(BX*4), CX
+	DECQ             DX
+	JNZ              image
+	MOVQ             8(SP), AX
+	VADDPS           (AX), Z0, Z0
+	VMOVUPS          Z0, (AX)
+	VADDPS           64(AX), Z1, Z1
+	VMOVUPS          Z1, 64(AX)
+	VADDPS           128(AX), Z2, Z2
+	VMOVUPS          Z2, 128(AX)
+	VADDPS           192(AX), Z3, Z3
+	VMOVUPS          Z3, 192(AX)
+	VADDPS           256(AX), Z4, Z4
+	VMOVUPS          Z4, 256(AX)
+	VADDPS           320(AX), Z5, Z5
+	VMOVUPS          Z5, 320(AX)
+	VADDPS           384(AX), Z6, Z6
+	VMOVUPS          Z6, 384(AX)
+	VADDPS           448(AX), Z7, Z7
+	VMOVUPS          Z7, 448(AX)
+	VADDPS           512(AX), Z8, Z8
+	VMOVUPS          Z8, 512(AX)
+	VADDPS           576(AX), Z9, Z9
+	VMOVUPS          Z9, 576(AX)
+	VADDPS           640(AX), Z10, Z10
+	VMOVUPS          Z10, 640(AX)
+	VADDPS           704(AX), Z11, Z11
+	VMOVUPS          Z11, 704(AX)
+	ADDQ             $0x00000300, 8(SP)
+	ADDQ             $0x30, (SP)
+	DECQ             strips+48(FP)
+	JNZ              strip
+	VZEROUPPER
+	RET
+
+// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, AVX512F
+TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -355,144 +2278,132 @@ TEXT ·tileAVX512_12x32(SB), NOSPLIT, $0-105
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	TESTQ  BX, BX
-	JZ     store
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Z24
-	VMOVUPS      64(CX)(SI*4), Z25
-	VBROADCASTSS (AX), Z26
-	VFMADD231PS  Z24, Z26, Z0
-	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS 4(AX), Z26
-	VFMADD231PS  Z24, Z26, Z2
-	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS 8(AX), Z26
-	VFMADD231PS  Z24, Z26, Z4
-	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS 12(AX), Z26
-	VFMADD231PS  Z24, Z26, Z6
-	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS 16(AX), Z26
-	VFMADD231PS  Z24, Z26, Z8
-	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS 20(AX), Z26
-	VFMADD231PS  Z24, Z26, Z10
-	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS 24(AX), Z26
-	VFMADD231PS  Z24, Z26, Z12
-	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS 28(AX), Z26
-	VFMADD231PS  Z24, Z26, Z14
-	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS 32(AX), Z26
-	VFMADD231PS  Z24, Z26, Z16
-	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS 36(AX), Z26
-	VFMADD231PS  Z24, Z26, Z18
-	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS 40(AX), Z26
-	VFMADD231PS  Z24, Z26, Z20
-	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS 44(AX), Z26
-	VFMADD231PS  Z24, Z26, Z22
-	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         $0x30, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
 
-store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	ADDQ   CX, DX
-	VADDPS (DX), Z2, Z2
-	VADDPS 64(DX), Z3, Z3
-	ADDQ   CX, DX
-	VADDPS (DX), Z4, Z4
-	VADDPS 64(DX), Z5, Z5
-	ADDQ   CX, DX
-	VADDPS (DX), Z6, Z6
-	VADDPS 64(DX), Z7, Z7
-	ADDQ   CX, DX
-	VADDPS (DX), Z8, Z8
-	VADDPS 64(DX), Z9, Z9
-	ADDQ   CX, DX
-	VADDPS (DX), Z10, Z10
-	VADDPS 64(DX), Z11, Z11
-	ADDQ   CX, DX
-	VADDPS (DX), Z12, Z12
-	VADDPS 64(DX), Z13, Z13
-	ADDQ   CX, DX
-	VADDPS (DX), Z14, Z14
-	VADDPS 64(DX), Z15, Z15
-	ADDQ   CX, DX
-	VADDPS (DX), Z16, Z16
-	VADDPS 64(DX), Z17, Z17
-	ADDQ   CX, DX
-	VADDPS (DX), Z18, Z18
-	VADDPS 64(DX), Z19, Z19
-	ADDQ   CX, DX
-	VADDPS (DX), Z20, Z20
-	VADDPS 64(DX), Z21, Z21
-	ADDQ   CX, DX
-	VADDPS (DX), Z22, Z22
-	VADDPS 64(DX), Z23, Z23
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
 
-write:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, (AX)
-	VMOVUPS Z17, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, (AX)
-	VMOVUPS Z21, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z22, (AX)
-	VMOVUPS Z23, 64(AX)
+position:
+	VMOVUPS          (R12), Z24
+	VMOVUPS          64(R12), Z25
+	VFMADD231PS.BCST (R11), Z24, Z0
+	VFMADD231PS.BCST (R11), Z25, Z1
+	VFMADD231PS.BCST 4(R11), Z24, Z2
+	VFMADD231PS.BCST 4(R11), Z25, Z3
+	VFMADD231PS.BCST 8(R11), Z24, Z4
+	VFMADD231PS.BCST 8(R11), Z25, Z5
+	VFMADD231PS.BCST 12(R11), Z24, Z6
+	VFMADD231PS.BCST 12(R11), Z25, Z7
+	VFMADD231PS.BCST 16(R11), Z24, Z8
+	VFMADD231PS.BCST 16(R11), Z25, Z9
+	VFMADD231PS.BCST 20(R11), Z24, Z10
+	VFMADD231PS.BCST 20(R11), Z25, Z11
+	VFMADD231PS.BCST 24(R11), Z24, Z12
+	VFMADD231PS.BCST 24(R11), Z25, Z13
+	VFMADD231PS.BCST 28(R11), Z24, Z14
+	VFMADD231PS.BCST 28(R11), Z25, Z15
+	VFMADD231PS.BCST 32(R11), Z24, Z16
+	VFMADD231PS.BCST 32(R11), Z25, Z17
+	VFMADD231PS.BCST 36(R11), Z24, Z18
+	VFMADD231PS.BCST 36(R11), Z25, Z19
+	VFMADD231PS.BCST 40(R11), Z24, Z20
+	VFMADD231PS.BCST 40(R11), Z25, Z21
+	VFMADD231PS.BCST 44(R11), Z24, Z22
+	VFMADD231PS.BCST 44(R11), Z25, Z23
+	ADDQ             DI, R11
+	ADDQ             R8, R12
+	DECQ             SI
+	JNZ              position
+	MOVQ             dyRow+88(FP), SI
+	LEAQ             (R9)(SI*4), R9
+	MOVQ             xRow+112(FP), SI
+	LEAQ             (R10)(SI*4), R10
+	DECQ             BX
+	JNZ              row
+	MOVQ             dyImage+80(FP), BX
+	LEAQ             (AX)(BX*4), AX
+	MOVQ             xImage+104(FP), BX
+	LEAQ             (CX)(BX*4), CX
+	DECQ             DX
+	JNZ              image
+	MOVQ             8(SP), AX
+	VADDPS           (AX), Z0, Z0
+	VMOVUPS          Z0, (AX)
+	VADDPS           64(AX), Z1, Z1
+	VMOVUPS          Z1, 64(AX)
+	VADDPS           128(AX), Z2, Z2
+	VMOVUPS          Z2, 128(AX)
+	VADDPS           192(AX), Z3, Z3
+	VMOVUPS          Z3, 192(AX)
+	VADDPS           256(AX), Z4, Z4
+	VMOVUPS          Z4, 256(AX)
+	VADDPS           320(AX), Z5, Z5
+	VMOVUPS          Z5, 320(AX)
+	VADDPS           384(AX), Z6, Z6
+	VMOVUPS          Z6, 384(AX)
+	VADDPS           448(AX), Z7, Z7
+	VMOVUPS          Z7, 448(AX)
+	VADDPS           512(AX), Z8, Z8
+	VMOVUPS          Z8, 512(AX)
+	VADDPS           576(AX), Z9, Z9
+	VMOVUPS          Z9, 576(AX)
+	VADDPS           640(AX), Z10, Z10
+	VMOVUPS          Z10, 640(AX)
+	VADDPS           704(AX), Z11, Z11
+	VMOVUPS          Z11, 704(AX)
+	VADDPS           768(AX), Z12, Z12
+	VMOVUPS          Z12, 768(AX)
+	VADDPS           832(AX), Z13, Z13
+	VMOVUPS          Z13, 832(AX)
+	VADDPS           896(AX), Z14, Z14
+	VMOVUPS          Z14, 896(AX)
+	VADDPS           960(AX), Z15, Z15
+	VMOVUPS          Z15, 960(AX)
+	VADDPS           1024(AX), Z16, Z16
+	VMOVUPS          Z16, 1024(AX)
+	VADDPS           1088(AX), Z17, Z17
+	VMOVUPS          Z17, 1088(AX)
+	VADDPS           1152(AX), Z18, Z18
+	VMOVUPS          Z18, 1152(AX)
+	VADDPS           1216(AX), Z19, Z19
+	VMOVUPS          Z19, 1216(AX)
+	VADDPS           1280(AX), Z20, Z20
+	VMOVUPS          Z20, 1280(AX)
+	VADDPS           1344(AX), Z21, Z21
+	VMOVUPS          Z21, 1344(AX)
+	VADDPS           1408(AX), Z22, Z22
+	VMOVUPS          Z22, 1408(AX)
+	VADDPS           1472(AX), Z23, Z23
+	VMOVUPS          Z23, 1472(AX)
+	ADDQ             $0x00000600, 8(SP)
+	ADDQ             $0x30, (SP)
+	DECQ             strips+48(FP)
+	JNZ              strip
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x48(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512_8x48(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
+TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-160
+	MOVQ sums_base+136(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ dy_base+0(FP), AX
+	MOVQ AX, (SP)
+
+strip:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -517,133 +2428,611 @@ TEXT ·tileAVX512_8x48(SB), NOSPLIT, $0-105
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	TESTQ  BX, BX
-	JZ     store
+	MOVQ   (SP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Z24
-	VMOVUPS      64(CX)(SI*4), Z25
-	VMOVUPS      128(CX)(SI*4), Z26
-	VBROADCASTSS (AX), Z27
-	VFMADD231PS  Z24, Z27, Z0
-	VFMADD231PS  Z25, Z27, Z1
-	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS 4(AX), Z27
-	VFMADD231PS  Z24, Z27, Z3
-	VFMADD231PS  Z25, Z27, Z4
-	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS 8(AX), Z27
-	VFMADD231PS  Z24, Z27, Z6
-	VFMADD231PS  Z25, Z27, Z7
-	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS 12(AX), Z27
-	VFMADD231PS  Z24, Z27, Z9
-	VFMADD231PS  Z25, Z27, Z10
-	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS 16(AX), Z27
-	VFMADD231PS  Z24, Z27, Z12
-	VFMADD231PS  Z25, Z27, Z13
-	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS 20(AX), Z27
-	VFMADD231PS  Z24, Z27, Z15
-	VFMADD231PS  Z25, Z27, Z16
-	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS 24(AX), Z27
-	VFMADD231PS  Z24, Z27, Z18
-	VFMADD231PS  Z25, Z27, Z19
-	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS 28(AX), Z27
-	VFMADD231PS  Z24, Z27, Z21
-	VFMADD231PS  Z25, Z27, Z22
-	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         $0x20, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
 
-store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	ADDQ   CX, DX
-	VADDPS (DX), Z3, Z3
-	VADDPS 64(DX), Z4, Z4
-	VADDPS 128(DX), Z5, Z5
-	ADDQ   CX, DX
-	VADDPS (DX), Z6, Z6
-	VADDPS 64(DX), Z7, Z7
-	VADDPS 128(DX), Z8, Z8
-	ADDQ   CX, DX
-	VADDPS (DX), Z9, Z9
-	VADDPS 64(DX), Z10, Z10
-	VADDPS 128(DX), Z11, Z11
-	ADDQ   CX, DX
-	VADDPS (DX), Z12, Z12
-	VADDPS 64(DX), Z13, Z13
-	VADDPS 128(DX), Z14, Z14
-	ADDQ   CX, DX
-	VADDPS (DX), Z15, Z15
-	VADDPS 64(DX), Z16, Z16
-	VADDPS 128(DX), Z17, Z17
-	ADDQ   CX, DX
-	VADDPS (DX), Z18, Z18
-	VADDPS 64(DX), Z19, Z19
-	VADDPS 128(DX), Z20, Z20
-	ADDQ   CX, DX
-	VADDPS (DX), Z21, Z21
-	VADDPS 64(DX), Z22, Z22
-	VADDPS 128(DX), Z23, Z23
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
 
-write:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	VMOVUPS Z4, 64(AX)
-	VMOVUPS Z5, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	VMOVUPS Z8, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	VMOVUPS Z10, 64(AX)
-	VMOVUPS Z11, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	VMOVUPS Z16, 64(AX)
-	VMOVUPS Z17, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	VMOVUPS Z20, 128(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z21, (AX)
-	VMOVUPS Z22, 64(AX)
-	VMOVUPS Z23, 128(AX)
+position:
+	VMOVUPS          (R12), Z24
+	VMOVUPS          64(R12), Z25
+	VMOVUPS          128(R12), Z26
+	VFMADD231PS.BCST (R11), Z24, Z0
+	VFMADD231PS.BCST (R11), Z25, Z1
+	VFMADD231PS.BCST (R11), Z26, Z2
+	VFMADD231PS.BCST 4(R11), Z24, Z3
+	VFMADD231PS.BCST 4(R11), Z25, Z4
+	VFMADD231PS.BCST 4(R11), Z26, Z5
+	VFMADD231PS.BCST 8(R11), Z24, Z6
+	VFMADD231PS.BCST 8(R11), Z25, Z7
+	VFMADD231PS.BCST 8(R11), Z26, Z8
+	VFMADD231PS.BCST 12(R11), Z24, Z9
+	VFMADD231PS.BCST 12(R11), Z25, Z10
+	VFMADD231PS.BCST 12(R11), Z26, Z11
+	VFMADD231PS.BCST 16(R11), Z24, Z12
+	VFMADD231PS.BCST 16(R11), Z25, Z13
+	VFMADD231PS.BCST 16(R11), Z26, Z14
+	VFMADD231PS.BCST 20(R11), Z24, Z15
+	VFMADD231PS.BCST 20(R11), Z25, Z16
+	VFMADD231PS.BCST 20(R11), Z26, Z17
+	VFMADD231PS.BCST 24(R11), Z24, Z18
+	VFMADD231PS.BCST 24(R11), Z25, Z19
+	VFMADD231PS.BCST 24(R11), Z26, Z20
+	VFMADD231PS.BCST 28(R11), Z24, Z21
+	VFMADD231PS.BCST 28(R11), Z25, Z22
+	VFMADD231PS.BCST 28(R11), Z26, Z23
+	ADDQ             DI, R11
+	ADDQ             R8, R12
+	DECQ             SI
+	JNZ              position
+	MOVQ             dyRow+88(FP), SI
+	LEAQ             (R9)(SI*4), R9
+	MOVQ             xRow+112(FP), SI
+	LEAQ             (R10)(SI*4), R10
+	DECQ             BX
+	JNZ              row
+	MOVQ             dyImage+80(FP), BX
+	LEAQ             (AX)(BX*4), AX
+	MOVQ             xImage+104(FP), BX
+	LEAQ             (CX)(BX*4), CX
+	DECQ             DX
+	JNZ              image
+	MOVQ             8(SP), AX
+	VADDPS           (AX), Z0, Z0
+	VMOVUPS          Z0, (AX)
+	VADDPS           64(AX), Z1, Z1
+	VMOVUPS          Z1, 64(AX)
+	VADDPS           128(AX), Z2, Z2
+	VMOVUPS          Z2, 128(AX)
+	VADDPS           192(AX), Z3, Z3
+	VMOVUPS          Z3, 192(AX)
+	VADDPS           256(AX), Z4, Z4
+	VMOVUPS          Z4, 256(AX)
+	VADDPS           320(AX), Z5, Z5
+	VMOVUPS          Z5, 320(AX)
+	VADDPS           384(AX), Z6, Z6
+	VMOVUPS          Z6, 384(AX)
+	VADDPS           448(AX), Z7, Z7
+	VMOVUPS          Z7, 448(AX)
+	VADDPS           512(AX), Z8, Z8
+	VMOVUPS          Z8, 512(AX)
+	VADDPS           576(AX), Z9, Z9
+	VMOVUPS          Z9, 576(AX)
+	VADDPS           640(AX), Z10, Z10
+	VMOVUPS          Z10, 640(AX)
+	VADDPS           704(AX), Z11, Z11
+	VMOVUPS          Z11, 704(AX)
+	VADDPS           768(AX), Z12, Z12
+	VMOVUPS          Z12, 768(AX)
+	VADDPS           832(AX), Z13, Z13
+	VMOVUPS          Z13, 832(AX)
+	VADDPS           896(AX), Z14, Z14
+	VMOVUPS          Z14, 896(AX)
+	VADDPS           960(AX), Z15, Z15
+	VMOVUPS          Z15, 960(AX)
+	VADDPS           1024(AX), Z16, Z16
+	VMOVUPS          Z16, 1024(AX)
+	VADDPS           1088(AX), Z17, Z17
+	VMOVUPS          Z17, 1088(AX)
+	VADDPS           1152(AX), Z18, Z18
+	VMOVUPS          Z18, 1152(AX)
+	VADDPS           1216(AX), Z19, Z19
+	VMOVUPS          Z19, 1216(AX)
+	VADDPS           1280(AX), Z20, Z20
+	VMOVUPS          Z20, 1280(AX)
+	VADDPS           1344(AX), Z21, Z21
+	VMOVUPS          Z21, 1344(AX)
+	VADDPS           1408(AX), Z22, Z22
+	VMOVUPS          Z22, 1408(AX)
+	VADDPS           1472(AX), Z23, Z23
+	VMOVUPS          Z23, 1472(AX)
+	ADDQ             $0x00000600, 8(SP)
+	ADDQ             $0x20, (SP)
+	DECQ             strips+48(FP)
+	JNZ              strip
 	VZEROUPPER
 	RET
 
-// func tileAVX512_4x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+// func outerLanesAVX2_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerLanesAVX2_1_3x3(SB), NOSPLIT, $0-160
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	MOVQ   xTap+128(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   AX, CX
+	ADDQ   CX, CX
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
+
+image:
+	MOVQ DX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
+
+row:
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
+
+position:
+	VMOVUPS     (R13), Y9
+	VFMADD231PS (R14), Y9, Y0
+	VFMADD231PS 32(R14), Y9, Y1
+	VFMADD231PS 64(R14), Y9, Y2
+	VFMADD231PS (R14)(AX*1), Y9, Y3
+	VFMADD231PS 32(R14)(AX*1), Y9, Y4
+	VFMADD231PS 64(R14)(AX*1), Y9, Y5
+	VFMADD231PS (R14)(CX*1), Y9, Y6
+	VFMADD231PS 32(R14)(CX*1), Y9, Y7
+	VFMADD231PS 64(R14)(CX*1), Y9, Y8
+	ADDQ        R9, R13
+	ADDQ        R10, R14
+	DECQ        R8
+	JNZ         position
+	MOVQ        dyRow+88(FP), R8
+	LEAQ        (R11)(R8*4), R11
+	MOVQ        xRow+112(FP), R8
+	LEAQ        (R12)(R8*4), R12
+	DECQ        DI
+	JNZ         row
+	MOVQ        dyImage+80(FP), DI
+	LEAQ        (DX)(DI*4), DX
+	MOVQ        xImage+104(FP), DI
+	LEAQ        (BX)(DI*4), BX
+	DECQ        SI
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Y0, Y0
+	VMOVUPS     Y0, (AX)
+	VADDPS      32(AX), Y1, Y1
+	VMOVUPS     Y1, 32(AX)
+	VADDPS      64(AX), Y2, Y2
+	VMOVUPS     Y2, 64(AX)
+	VADDPS      96(AX), Y3, Y3
+	VMOVUPS     Y3, 96(AX)
+	VADDPS      128(AX), Y4, Y4
+	VMOVUPS     Y4, 128(AX)
+	VADDPS      160(AX), Y5, Y5
+	VMOVUPS     Y5, 160(AX)
+	VADDPS      192(AX), Y6, Y6
+	VMOVUPS     Y6, 192(AX)
+	VADDPS      224(AX), Y7, Y7
+	VMOVUPS     Y7, 224(AX)
+	VADDPS      256(AX), Y8, Y8
+	VMOVUPS     Y8, 256(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX2_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerLanesAVX2_1_1x12(SB), NOSPLIT, $0-160
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R11), Y12
+	VFMADD231PS (R12), Y12, Y0
+	VFMADD231PS 32(R12), Y12, Y1
+	VFMADD231PS 64(R12), Y12, Y2
+	VFMADD231PS 96(R12), Y12, Y3
+	VFMADD231PS 128(R12), Y12, Y4
+	VFMADD231PS 160(R12), Y12, Y5
+	VFMADD231PS 192(R12), Y12, Y6
+	VFMADD231PS 224(R12), Y12, Y7
+	VFMADD231PS 256(R12), Y12, Y8
+	VFMADD231PS 288(R12), Y12, Y9
+	VFMADD231PS 320(R12), Y12, Y10
+	VFMADD231PS 352(R12), Y12, Y11
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Y0, Y0
+	VMOVUPS     Y0, (AX)
+	VADDPS      32(AX), Y1, Y1
+	VMOVUPS     Y1, 32(AX)
+	VADDPS      64(AX), Y2, Y2
+	VMOVUPS     Y2, 64(AX)
+	VADDPS      96(AX), Y3, Y3
+	VMOVUPS     Y3, 96(AX)
+	VADDPS      128(AX), Y4, Y4
+	VMOVUPS     Y4, 128(AX)
+	VADDPS      160(AX), Y5, Y5
+	VMOVUPS     Y5, 160(AX)
+	VADDPS      192(AX), Y6, Y6
+	VMOVUPS     Y6, 192(AX)
+	VADDPS      224(AX), Y7, Y7
+	VMOVUPS     Y7, 224(AX)
+	VADDPS      256(AX), Y8, Y8
+	VMOVUPS     Y8, 256(AX)
+	VADDPS      288(AX), Y9, Y9
+	VMOVUPS     Y9, 288(AX)
+	VADDPS      320(AX), Y10, Y10
+	VMOVUPS     Y10, 320(AX)
+	VADDPS      352(AX), Y11, Y11
+	VMOVUPS     Y11, 352(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX2_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerLanesAVX2_1_1x4(SB), NOSPLIT, $0-160
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R11), Y4
+	VFMADD231PS (R12), Y4, Y0
+	VFMADD231PS 32(R12), Y4, Y1
+	VFMADD231PS 64(R12), Y4, Y2
+	VFMADD231PS 96(R12), Y4, Y3
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Y0, Y0
+	VMOVUPS     Y0, (AX)
+	VADDPS      32(AX), Y1, Y1
+	VMOVUPS     Y1, 32(AX)
+	VADDPS      64(AX), Y2, Y2
+	VMOVUPS     Y2, 64(AX)
+	VADDPS      96(AX), Y3, Y3
+	VMOVUPS     Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX2_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerLanesAVX2_2_1x3(SB), NOSPLIT, $0-160
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R12), Y7
+	VMOVUPS     32(R12), Y8
+	VMOVUPS     64(R12), Y9
+	VPERMILPS   $0xa0, (R11), Y6
+	VFMADD231PS Y7, Y6, Y0
+	VFMADD231PS Y8, Y6, Y1
+	VFMADD231PS Y9, Y6, Y2
+	VPERMILPS   $0xf5, (R11), Y6
+	VFMADD231PS Y7, Y6, Y3
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y6, Y5
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Y0, Y0
+	VMOVUPS     Y0, (AX)
+	VADDPS      32(AX), Y1, Y1
+	VMOVUPS     Y1, 32(AX)
+	VADDPS      64(AX), Y2, Y2
+	VMOVUPS     Y2, 64(AX)
+	VADDPS      96(AX), Y3, Y3
+	VMOVUPS     Y3, 96(AX)
+	VADDPS      128(AX), Y4, Y4
+	VMOVUPS     Y4, 128(AX)
+	VADDPS      160(AX), Y5, Y5
+	VMOVUPS     Y5, 160(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX2_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, FMA3
+TEXT ·outerLanesAVX2_4_1x3(SB), NOSPLIT, $0-160
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R12), Y13
+	VMOVUPS     32(R12), Y14
+	VMOVUPS     64(R12), Y15
+	VPERMILPS   $0x00, (R11), Y12
+	VFMADD231PS Y13, Y12, Y0
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y15, Y12, Y2
+	VPERMILPS   $0x55, (R11), Y12
+	VFMADD231PS Y13, Y12, Y3
+	VFMADD231PS Y14, Y12, Y4
+	VFMADD231PS Y15, Y12, Y5
+	VPERMILPS   $0xaa, (R11), Y12
+	VFMADD231PS Y13, Y12, Y6
+	VFMADD231PS Y14, Y12, Y7
+	VFMADD231PS Y15, Y12, Y8
+	VPERMILPS   $0xff, (R11), Y12
+	VFMADD231PS Y13, Y12, Y9
+	VFMADD231PS Y14, Y12, Y10
+	VFMADD231PS Y15, Y12, Y11
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Y0, Y0
+	VMOVUPS     Y0, (AX)
+	VADDPS      32(AX), Y1, Y1
+	VMOVUPS     Y1, 32(AX)
+	VADDPS      64(AX), Y2, Y2
+	VMOVUPS     Y2, 64(AX)
+	VADDPS      96(AX), Y3, Y3
+	VMOVUPS     Y3, 96(AX)
+	VADDPS      128(AX), Y4, Y4
+	VMOVUPS     Y4, 128(AX)
+	VADDPS      160(AX), Y5, Y5
+	VMOVUPS     Y5, 160(AX)
+	VADDPS      192(AX), Y6, Y6
+	VMOVUPS     Y6, 192(AX)
+	VADDPS      224(AX), Y7, Y7
+	VMOVUPS     Y7, 224(AX)
+	VADDPS      256(AX), Y8, Y8
+	VMOVUPS     Y8, 256(AX)
+	VADDPS      288(AX), Y9, Y9
+	VMOVUPS     Y9, 288(AX)
+	VADDPS      320(AX), Y10, Y10
+	VMOVUPS     Y10, 320(AX)
+	VADDPS      352(AX), Y11, Y11
+	VMOVUPS     Y11, 352(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX512_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512_4x64(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
+TEXT ·outerLanesAVX512_1_3x3(SB), NOSPLIT, $0-160
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   xTap+128(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   AX, CX
+	ADDQ   CX, CX
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
+
+image:
+	MOVQ DX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
+
+row:
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
+
+position:
+	VMOVUPS     (R13), Z9
+	VFMADD231PS (R14), Z9, Z0
+	VFMADD231PS 64(R14), Z9, Z1
+	VFMADD231PS 128(R14), Z9, Z2
+	VFMADD231PS (R14)(AX*1), Z9, Z3
+	VFMADD231PS 64(R14)(AX*1), Z9, Z4
+	VFMADD231PS 128(R14)(AX*1), Z9, Z5
+	VFMADD231PS (R14)(CX*1), Z9, Z6
+	VFMADD231PS 64(R14)(CX*1), Z9, Z7
+	VFMADD231PS 128(R14)(CX*1), Z9, Z8
+	ADDQ        R9, R13
+	ADDQ        R10, R14
+	DECQ        R8
+	JNZ         position
+	MOVQ        dyRow+88(FP), R8
+	LEAQ        (R11)(R8*4), R11
+	MOVQ        xRow+112(FP), R8
+	LEAQ        (R12)(R8*4), R12
+	DECQ        DI
+	JNZ         row
+	MOVQ        dyImage+80(FP), DI
+	LEAQ        (DX)(DI*4), DX
+	MOVQ        xImage+104(FP), DI
+	LEAQ        (BX)(DI*4), BX
+	DECQ        SI
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Z0, Z0
+	VMOVUPS     Z0, (AX)
+	VADDPS      64(AX), Z1, Z1
+	VMOVUPS     Z1, 64(AX)
+	VADDPS      128(AX), Z2, Z2
+	VMOVUPS     Z2, 128(AX)
+	VADDPS      192(AX), Z3, Z3
+	VMOVUPS     Z3, 192(AX)
+	VADDPS      256(AX), Z4, Z4
+	VMOVUPS     Z4, 256(AX)
+	VADDPS      320(AX), Z5, Z5
+	VMOVUPS     Z5, 320(AX)
+	VADDPS      384(AX), Z6, Z6
+	VMOVUPS     Z6, 384(AX)
+	VADDPS      448(AX), Z7, Z7
+	VMOVUPS     Z7, 448(AX)
+	VADDPS      512(AX), Z8, Z8
+	VMOVUPS     Z8, 512(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX512_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, AVX512F
+TEXT ·outerLanesAVX512_1_1x12(SB), NOSPLIT, $0-160
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -656,102 +3045,215 @@ TEXT ·tileAVX512_4x64(SB), NOSPLIT, $0-105
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	TESTQ  BX, BX
-	JZ     store
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Z16
-	VMOVUPS      64(CX)(SI*4), Z17
-	VMOVUPS      128(CX)(SI*4), Z18
-	VMOVUPS      192(CX)(SI*4), Z19
-	VBROADCASTSS (AX), Z20
-	VFMADD231PS  Z16, Z20, Z0
-	VFMADD231PS  Z17, Z20, Z1
-	VFMADD231PS  Z18, Z20, Z2
-	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS 4(AX), Z20
-	VFMADD231PS  Z16, Z20, Z4
-	VFMADD231PS  Z17, Z20, Z5
-	VFMADD231PS  Z18, Z20, Z6
-	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS 8(AX), Z20
-	VFMADD231PS  Z16, Z20, Z8
-	VFMADD231PS  Z17, Z20, Z9
-	VFMADD231PS  Z18, Z20, Z10
-	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS 12(AX), Z20
-	VFMADD231PS  Z16, Z20, Z12
-	VFMADD231PS  Z17, Z20, Z13
-	VFMADD231PS  Z18, Z20, Z14
-	VFMADD231PS  Z19, Z20, Z15
-	ADDQ         $0x10, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
 
-store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	ADDQ   CX, DX
-	VADDPS (DX), Z4, Z4
-	VADDPS 64(DX), Z5, Z5
-	VADDPS 128(DX), Z6, Z6
-	VADDPS 192(DX), Z7, Z7
-	ADDQ   CX, DX
-	VADDPS (DX), Z8, Z8
-	VADDPS 64(DX), Z9, Z9
-	VADDPS 128(DX), Z10, Z10
-	VADDPS 192(DX), Z11, Z11
-	ADDQ   CX, DX
-	VADDPS (DX), Z12, Z12
-	VADDPS 64(DX), Z13, Z13
-	VADDPS 128(DX), Z14, Z14
-	VADDPS 192(DX), Z15, Z15
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
 
-write:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, 192(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, 64(AX)
-	VMOVUPS Z6, 128(AX)
-	VMOVUPS Z7, 192(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, 64(AX)
-	VMOVUPS Z10, 128(AX)
-	VMOVUPS Z11, 192(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, 128(AX)
-	VMOVUPS Z15, 192(AX)
+position:
+	VMOVUPS     (R11), Z12
+	VFMADD231PS (R12), Z12, Z0
+	VFMADD231PS 64(R12), Z12, Z1
+	VFMADD231PS 128(R12), Z12, Z2
+	VFMADD231PS 192(R12), Z12, Z3
+	VFMADD231PS 256(R12), Z12, Z4
+	VFMADD231PS 320(R12), Z12, Z5
+	VFMADD231PS 384(R12), Z12, Z6
+	VFMADD231PS 448(R12), Z12, Z7
+	VFMADD231PS 512(R12), Z12, Z8
+	VFMADD231PS 576(R12), Z12, Z9
+	VFMADD231PS 640(R12), Z12, Z10
+	VFMADD231PS 704(R12), Z12, Z11
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Z0, Z0
+	VMOVUPS     Z0, (AX)
+	VADDPS      64(AX), Z1, Z1
+	VMOVUPS     Z1, 64(AX)
+	VADDPS      128(AX), Z2, Z2
+	VMOVUPS     Z2, 128(AX)
+	VADDPS      192(AX), Z3, Z3
+	VMOVUPS     Z3, 192(AX)
+	VADDPS      256(AX), Z4, Z4
+	VMOVUPS     Z4, 256(AX)
+	VADDPS      320(AX), Z5, Z5
+	VMOVUPS     Z5, 320(AX)
+	VADDPS      384(AX), Z6, Z6
+	VMOVUPS     Z6, 384(AX)
+	VADDPS      448(AX), Z7, Z7
+	VMOVUPS     Z7, 448(AX)
+	VADDPS      512(AX), Z8, Z8
+	VMOVUPS     Z8, 512(AX)
+	VADDPS      576(AX), Z9, Z9
+	VMOVUPS     Z9, 576(AX)
+	VADDPS      640(AX), Z10, Z10
+	VMOVUPS     Z10, 640(AX)
+	VADDPS      704(AX), Z11, Z11
+	VMOVUPS     Z11, 704(AX)
 	VZEROUPPER
 	RET
 
-// func tileAVX512_2x64(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
+// func outerLanesAVX512_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512_2x64(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
+TEXT ·outerLanesAVX512_1_1x4(SB), NOSPLIT, $0-160
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R12), Z4, Z0
+	VFMADD231PS 64(R12), Z4, Z1
+	VFMADD231PS 128(R12), Z4, Z2
+	VFMADD231PS 192(R12), Z4, Z3
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Z0, Z0
+	VMOVUPS     Z0, (AX)
+	VADDPS      64(AX), Z1, Z1
+	VMOVUPS     Z1, 64(AX)
+	VADDPS      128(AX), Z2, Z2
+	VMOVUPS     Z2, 128(AX)
+	VADDPS      192(AX), Z3, Z3
+	VMOVUPS     Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX512_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, AVX512F
+TEXT ·outerLanesAVX512_2_1x3(SB), NOSPLIT, $0-160
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
+
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
+
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
+
+position:
+	VMOVUPS     (R12), Z7
+	VMOVUPS     64(R12), Z8
+	VMOVUPS     128(R12), Z9
+	VPERMILPS   $0xa0, (R11), Z6
+	VFMADD231PS Z7, Z6, Z0
+	VFMADD231PS Z8, Z6, Z1
+	VFMADD231PS Z9, Z6, Z2
+	VPERMILPS   $0xf5, (R11), Z6
+	VFMADD231PS Z7, Z6, Z3
+	VFMADD231PS Z8, Z6, Z4
+	VFMADD231PS Z9, Z6, Z5
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Z0, Z0
+	VMOVUPS     Z0, (AX)
+	VADDPS      64(AX), Z1, Z1
+	VMOVUPS     Z1, 64(AX)
+	VADDPS      128(AX), Z2, Z2
+	VMOVUPS     Z2, 128(AX)
+	VADDPS      192(AX), Z3, Z3
+	VMOVUPS     Z3, 192(AX)
+	VADDPS      256(AX), Z4, Z4
+	VMOVUPS     Z4, 256(AX)
+	VADDPS      320(AX), Z5, Z5
+	VMOVUPS     Z5, 320(AX)
+	VZEROUPPER
+	RET
+
+// func outerLanesAVX512_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// Requires: AVX, AVX512F
+TEXT ·outerLanesAVX512_4_1x3(SB), NOSPLIT, $0-160
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -760,121 +3262,89 @@ TEXT ·tileAVX512_2x64(SB), NOSPLIT, $0-105
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	TESTQ  BX, BX
-	JZ     store
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   dy_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   images+56(FP), DX
+	MOVQ   dyCol+96(FP), DI
+	MOVQ   xCol+120(FP), R8
+	SHLQ   $0x02, DI
+	SHLQ   $0x02, R8
 
-next:
-	MOVQ         (DX), SI
-	VMOVUPS      (CX)(SI*4), Z8
-	VMOVUPS      64(CX)(SI*4), Z9
-	VMOVUPS      128(CX)(SI*4), Z10
-	VMOVUPS      192(CX)(SI*4), Z11
-	VBROADCASTSS (AX), Z12
-	VFMADD231PS  Z8, Z12, Z0
-	VFMADD231PS  Z9, Z12, Z1
-	VFMADD231PS  Z10, Z12, Z2
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS 4(AX), Z12
-	VFMADD231PS  Z8, Z12, Z4
-	VFMADD231PS  Z9, Z12, Z5
-	VFMADD231PS  Z10, Z12, Z6
-	VFMADD231PS  Z11, Z12, Z7
-	ADDQ         $0x08, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
+image:
+	MOVQ AX, R9
+	MOVQ CX, R10
+	MOVQ rows+64(FP), BX
 
-store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, DX
-	VADDPS (DX), Z0, Z0
-	VADDPS 64(DX), Z1, Z1
-	VADDPS 128(DX), Z2, Z2
-	VADDPS 192(DX), Z3, Z3
-	ADDQ   CX, DX
-	VADDPS (DX), Z4, Z4
-	VADDPS 64(DX), Z5, Z5
-	VADDPS 128(DX), Z6, Z6
-	VADDPS 192(DX), Z7, Z7
+row:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ cols+72(FP), SI
 
-write:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, 192(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, 64(AX)
-	VMOVUPS Z6, 128(AX)
-	VMOVUPS Z7, 192(AX)
-	VZEROUPPER
-	RET
-
-// func tileAVX512_1x128(a []float32, b []float32, off []int, c []float32, ldc int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·tileAVX512_1x128(SB), NOSPLIT, $0-105
-	MOVQ   a_base+0(FP), AX
-	MOVQ   b_base+24(FP), CX
-	MOVQ   off_base+48(FP), DX
-	MOVQ   off_len+56(FP), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	TESTQ  BX, BX
-	JZ     store
-
-next:
-	MOVQ         (DX), SI
-	VBROADCASTSS (AX), Z8
-	VFMADD231PS  (CX)(SI*4), Z8, Z0
-	VFMADD231PS  64(CX)(SI*4), Z8, Z1
-	VFMADD231PS  128(CX)(SI*4), Z8, Z2
-	VFMADD231PS  192(CX)(SI*4), Z8, Z3
-	VFMADD231PS  256(CX)(SI*4), Z8, Z4
-	VFMADD231PS  320(CX)(SI*4), Z8, Z5
-	VFMADD231PS  384(CX)(SI*4), Z8, Z6
-	VFMADD231PS  448(CX)(SI*4), Z8, Z7
-	ADDQ         $0x04, AX
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          next
-
-store:
-	MOVQ   c_base+72(FP), AX
-	MOVQ   ldc+96(FP), CX
-	MOVB   add+104(FP), DL
-	SHLQ   $0x02, CX
-	TESTB  DL, DL
-	JZ     write
-	MOVQ   AX, CX
-	VADDPS (CX), Z0, Z0
-	VADDPS 64(CX), Z1, Z1
-	VADDPS 128(CX), Z2, Z2
-	VADDPS 192(CX), Z3, Z3
-	VADDPS 256(CX), Z4, Z4
-	VADDPS 320(CX), Z5, Z5
-	VADDPS 384(CX), Z6, Z6
-	VADDPS 448(CX), Z7, Z7
-
-write:
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, 192(AX)
-	VMOVUPS Z4, 256(AX)
-	VMOVUPS Z5, 320(AX)
-	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, 448(AX)
+position:
+	VMOVUPS     (R12), Z13
+	VMOVUPS     64(R12), Z14
+	VMOVUPS     128(R12), Z15
+	VPERMILPS   $0x00, (R11), Z12
+	VFMADD231PS Z13, Z12, Z0
+	VFMADD231PS Z14, Z12, Z1
+	VFMADD231PS Z15, Z12, Z2
+	VPERMILPS   $0x55, (R11), Z12
+	VFMADD231PS Z13, Z12, Z3
+	VFMADD231PS Z14, Z12, Z4
+	VFMADD231PS Z15, Z12, Z5
+	VPERMILPS   $0xaa, (R11), Z12
+	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z14, Z12, Z7
+	VFMADD231PS Z15, Z12, Z8
+	VPERMILPS   $0xff, (R11), Z12
+	VFMADD231PS Z13, Z12, Z9
+	VFMADD231PS Z14, Z12, Z10
+	VFMADD231PS Z15, Z12, Z11
+	ADDQ        DI, R11
+	ADDQ        R8, R12
+	DECQ        SI
+	JNZ         position
+	MOVQ        dyRow+88(FP), SI
+	LEAQ        (R9)(SI*4), R9
+	MOVQ        xRow+112(FP), SI
+	LEAQ        (R10)(SI*4), R10
+	DECQ        BX
+	JNZ         row
+	MOVQ        dyImage+80(FP), BX
+	LEAQ        (AX)(BX*4), AX
+	MOVQ        xImage+104(FP), BX
+	LEAQ        (CX)(BX*4), CX
+	DECQ        DX
+	JNZ         image
+	MOVQ        sums_base+136(FP), AX
+	VADDPS      (AX), Z0, Z0
+	VMOVUPS     Z0, (AX)
+	VADDPS      64(AX), Z1, Z1
+	VMOVUPS     Z1, 64(AX)
+	VADDPS      128(AX), Z2, Z2
+	VMOVUPS     Z2, 128(AX)
+	VADDPS      192(AX), Z3, Z3
+	VMOVUPS     Z3, 192(AX)
+	VADDPS      256(AX), Z4, Z4
+	VMOVUPS     Z4, 256(AX)
+	VADDPS      320(AX), Z5, Z5
+	VMOVUPS     Z5, 320(AX)
+	VADDPS      384(AX), Z6, Z6
+	VMOVUPS     Z6, 384(AX)
+	VADDPS      448(AX), Z7, Z7
+	VMOVUPS     Z7, 448(AX)
+	VADDPS      512(AX), Z8, Z8
+	VMOVUPS     Z8, 512(AX)
+	VADDPS      576(AX), Z9, Z9
+	VMOVUPS     Z9, 576(AX)
+	VADDPS      640(AX), Z10, Z10
+	VMOVUPS     Z10, 640(AX)
+	VADDPS      704(AX), Z11, Z11
+	VMOVUPS     Z11, 704(AX)
 	VZEROUPPER
 	RET
 
@@ -1845,6 +4315,12848 @@ reduce:
 	VZEROUPPER
 	RET
 
+// func directAVX2_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y5, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(BX*4), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VFMADD231PS  Y4, Y6, Y2
+	VMOVUPS      (R10)(BX*2), Y4
+	VFMADD231PS  Y4, Y6, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VMOVUPS      (R9)(BX*4), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R10)(BX*2), Y7
+	VFMADD231PS  Y7, Y5, Y2
+	VMOVUPS      (R9)(R8*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      (R10)(BX*4), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (R9)(BX*8), Y4
+	VFMADD231PS  Y4, Y6, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y5, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(R8*1), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VFMADD231PS  Y4, Y6, Y2
+	VMOVUPS      (R9)(BX*4), Y4
+	VFMADD231PS  Y4, Y6, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(BX*4), Y7
+	VFMADD231PS  Y7, Y5, Y2
+	VMOVUPS      (R10)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      (R9)(R8*2), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VMOVUPS      (R10)(BX*4), Y4
+	VFMADD231PS  Y4, Y6, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y5, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(BX*4), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VFMADD231PS  Y4, Y6, Y2
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VMOVUPS      (R9)(BX*4), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R10)(BX*2), Y7
+	VFMADD231PS  Y7, Y5, Y2
+	VMOVUPS      (R9)(R8*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      (R10)(BX*4), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y5, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(R8*1), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VFMADD231PS  Y4, Y6, Y2
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_1by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VMOVUPS      64(DI), Y6
+	VMOVUPS      (R9), Y7
+	VFMADD231PS  Y7, Y5, Y0
+	VMOVUPS      (R9)(BX*1), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      (R9)(BX*2), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VMOVUPS      (R9)(R8*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y6, Y1
+	VMOVUPS      (R9)(BX*4), Y7
+	VFMADD231PS  Y7, Y5, Y2
+	VMOVUPS      (R10)(BX*2), Y7
+	VFMADD231PS  Y7, Y4, Y3
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      (R9)(R8*2), Y4
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         SI, R9
+	ADDQ         $0x00000060, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000120, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      128(DI), Y10
+	VPERMILPS    $0xa0, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xa0, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xa0, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xa0, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xa0, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xa0, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xa0, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      160(DI), Y10
+	VPERMILPS    $0xf5, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xf5, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xf5, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xf5, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xf5, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xf5, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xf5, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      128(DI), Y9
+	VPERMILPS    $0xa0, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xa0, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xa0, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xa0, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xa0, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xa0, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xa0, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xa0, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xa0, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xa0, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xa0, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VPERMILPS    $0xf5, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xf5, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xf5, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xf5, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xf5, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xf5, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xf5, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xf5, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xf5, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xf5, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xf5, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      128(DI), Y10
+	VPERMILPS    $0xa0, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xa0, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xa0, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xa0, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xa0, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xa0, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xa0, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      160(DI), Y10
+	VPERMILPS    $0xf5, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xf5, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xf5, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xf5, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xf5, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xf5, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xf5, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      128(DI), Y9
+	VPERMILPS    $0xa0, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xa0, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xa0, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xa0, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xa0, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xa0, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xa0, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xa0, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xa0, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xa0, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xa0, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VPERMILPS    $0xf5, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xf5, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xf5, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xf5, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xf5, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xf5, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xf5, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xf5, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xf5, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xf5, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xf5, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      128(DI), Y10
+	VPERMILPS    $0xa0, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xa0, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xa0, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xa0, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xa0, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xa0, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      160(DI), Y10
+	VPERMILPS    $0xf5, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xf5, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xf5, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xf5, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xf5, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xf5, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      128(DI), Y9
+	VPERMILPS    $0xa0, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xa0, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xa0, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xa0, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xa0, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xa0, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xa0, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xa0, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xa0, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xa0, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VPERMILPS    $0xf5, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xf5, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xf5, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xf5, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xf5, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xf5, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xf5, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xf5, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xf5, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xf5, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      64(DI), Y9
+	VMOVUPS      128(DI), Y10
+	VPERMILPS    $0xa0, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xa0, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xa0, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xa0, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xa0, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xa0, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      96(DI), Y9
+	VMOVUPS      160(DI), Y10
+	VPERMILPS    $0xf5, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xf5, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xf5, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xf5, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xf5, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xf5, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      128(DI), Y9
+	VPERMILPS    $0xa0, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xa0, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xa0, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xa0, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xa0, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xa0, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xa0, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xa0, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xa0, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xa0, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xa0, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xa0, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xa0, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VPERMILPS    $0xf5, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xf5, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xf5, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xf5, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xf5, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xf5, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xf5, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xf5, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xf5, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xf5, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xf5, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xf5, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xf5, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      128(DI), Y9
+	VMOVUPS      256(DI), Y10
+	VPERMILPS    $0x00, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x00, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x00, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x00, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x00, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x00, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0x00, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VMOVUPS      288(DI), Y10
+	VPERMILPS    $0x55, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x55, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x55, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x55, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x55, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x55, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0x55, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      192(DI), Y9
+	VMOVUPS      320(DI), Y10
+	VPERMILPS    $0xaa, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xaa, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xaa, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xaa, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xaa, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xaa, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xaa, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      224(DI), Y9
+	VMOVUPS      352(DI), Y10
+	VPERMILPS    $0xff, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xff, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xff, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xff, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xff, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xff, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xff, (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      256(DI), Y9
+	VPERMILPS    $0x00, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x00, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x00, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x00, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x00, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x00, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x00, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x00, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x00, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x00, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x00, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0x00, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VPERMILPS    $0x55, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x55, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x55, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x55, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x55, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x55, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x55, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x55, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x55, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x55, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x55, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0x55, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VPERMILPS    $0xaa, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xaa, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xaa, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xaa, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xaa, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xaa, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xaa, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xaa, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xaa, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xaa, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xaa, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VPERMILPS    $0xff, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xff, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xff, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xff, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xff, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xff, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xff, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xff, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xff, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xff, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xff, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xff, (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      128(DI), Y9
+	VMOVUPS      256(DI), Y10
+	VPERMILPS    $0x00, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x00, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x00, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x00, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x00, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x00, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0x00, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VMOVUPS      288(DI), Y10
+	VPERMILPS    $0x55, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x55, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x55, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x55, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x55, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x55, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0x55, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      192(DI), Y9
+	VMOVUPS      320(DI), Y10
+	VPERMILPS    $0xaa, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xaa, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xaa, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xaa, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xaa, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xaa, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xaa, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      224(DI), Y9
+	VMOVUPS      352(DI), Y10
+	VPERMILPS    $0xff, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xff, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xff, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xff, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xff, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xff, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VPERMILPS    $0xff, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      256(DI), Y9
+	VPERMILPS    $0x00, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x00, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x00, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x00, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x00, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x00, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x00, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x00, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x00, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x00, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0x00, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VPERMILPS    $0x55, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x55, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x55, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x55, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x55, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x55, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x55, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x55, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x55, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x55, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0x55, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VPERMILPS    $0xaa, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xaa, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xaa, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xaa, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xaa, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xaa, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xaa, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xaa, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xaa, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xaa, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xaa, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VPERMILPS    $0xff, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xff, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xff, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xff, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xff, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xff, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xff, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xff, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xff, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xff, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VPERMILPS    $0xff, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      128(DI), Y9
+	VMOVUPS      256(DI), Y10
+	VPERMILPS    $0x00, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x00, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x00, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x00, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x00, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x00, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VMOVUPS      288(DI), Y10
+	VPERMILPS    $0x55, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x55, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x55, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x55, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x55, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x55, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      192(DI), Y9
+	VMOVUPS      320(DI), Y10
+	VPERMILPS    $0xaa, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xaa, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xaa, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xaa, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xaa, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xaa, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      224(DI), Y9
+	VMOVUPS      352(DI), Y10
+	VPERMILPS    $0xff, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xff, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xff, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xff, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xff, (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xff, (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      256(DI), Y9
+	VPERMILPS    $0x00, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x00, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x00, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x00, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x00, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x00, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x00, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x00, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x00, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x00, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x00, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VPERMILPS    $0x55, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x55, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x55, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x55, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x55, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x55, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x55, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x55, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x55, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x55, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x55, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VPERMILPS    $0xaa, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xaa, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xaa, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xaa, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xaa, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xaa, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xaa, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xaa, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xaa, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xaa, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VPERMILPS    $0xff, (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xff, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xff, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xff, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xff, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xff, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xff, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xff, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xff, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xff, (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xff, (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      128(DI), Y9
+	VMOVUPS      256(DI), Y10
+	VPERMILPS    $0x00, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x00, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x00, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x00, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x00, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x00, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      160(DI), Y9
+	VMOVUPS      288(DI), Y10
+	VPERMILPS    $0x55, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0x55, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0x55, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0x55, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0x55, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0x55, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      192(DI), Y9
+	VMOVUPS      320(DI), Y10
+	VPERMILPS    $0xaa, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xaa, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xaa, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xaa, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xaa, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xaa, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      224(DI), Y9
+	VMOVUPS      352(DI), Y10
+	VPERMILPS    $0xff, (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VPERMILPS    $0xff, (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VPERMILPS    $0xff, (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VPERMILPS    $0xff, (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VPERMILPS    $0xff, (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VPERMILPS    $0xff, (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      256(DI), Y9
+	VPERMILPS    $0x00, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x00, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x00, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x00, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x00, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x00, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x00, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x00, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x00, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x00, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x00, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x00, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x00, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VPERMILPS    $0x55, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0x55, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0x55, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0x55, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0x55, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0x55, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0x55, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0x55, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0x55, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0x55, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0x55, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0x55, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0x55, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VPERMILPS    $0xaa, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xaa, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xaa, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xaa, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xaa, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xaa, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xaa, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xaa, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xaa, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xaa, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xaa, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xaa, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xaa, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VPERMILPS    $0xff, (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VPERMILPS    $0xff, (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VPERMILPS    $0xff, (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VPERMILPS    $0xff, (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VPERMILPS    $0xff, (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VPERMILPS    $0xff, (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VPERMILPS    $0xff, (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VPERMILPS    $0xff, (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VPERMILPS    $0xff, (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VPERMILPS    $0xff, (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VPERMILPS    $0xff, (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VPERMILPS    $0xff, (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VPERMILPS    $0xff, (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      256(DI), Y9
+	VMOVUPS      512(DI), Y10
+	VBROADCASTSS (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS (R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VMOVUPS      544(DI), Y10
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 4(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 4(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 4(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 4(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 4(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 4(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VMOVUPS      576(DI), Y10
+	VBROADCASTSS 8(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 8(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 8(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 8(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 8(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 8(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 8(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VMOVUPS      608(DI), Y10
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 12(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 12(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 12(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 12(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 12(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 12(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      384(DI), Y9
+	VMOVUPS      640(DI), Y10
+	VBROADCASTSS 16(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 16(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 16(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 16(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 16(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 16(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 16(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      416(DI), Y9
+	VMOVUPS      672(DI), Y10
+	VBROADCASTSS 20(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 20(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 20(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 20(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 20(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 20(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 20(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      448(DI), Y9
+	VMOVUPS      704(DI), Y10
+	VBROADCASTSS 24(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 24(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 24(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 24(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 24(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 24(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 24(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      480(DI), Y9
+	VMOVUPS      736(DI), Y10
+	VBROADCASTSS 28(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 28(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 28(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 28(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 28(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 28(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 28(R10)(R8*2), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      256(DI), Y8
+	VMOVUPS      512(DI), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS (R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      288(DI), Y8
+	VMOVUPS      544(DI), Y9
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 4(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 4(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 4(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 4(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 4(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 4(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 4(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 4(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 4(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 4(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      320(DI), Y8
+	VMOVUPS      576(DI), Y9
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 8(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 8(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 8(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 8(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 8(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 8(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 8(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 8(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 8(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 8(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      352(DI), Y8
+	VMOVUPS      608(DI), Y9
+	VBROADCASTSS 12(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 12(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 12(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 12(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 12(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 12(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 12(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 12(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 12(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 12(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 12(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      128(DI), Y7
+	VMOVUPS      384(DI), Y8
+	VMOVUPS      640(DI), Y9
+	VBROADCASTSS 16(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 16(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 16(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 16(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 16(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 16(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 16(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 16(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 16(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 16(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 16(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 16(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      160(DI), Y7
+	VMOVUPS      416(DI), Y8
+	VMOVUPS      672(DI), Y9
+	VBROADCASTSS 20(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 20(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 20(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 20(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 20(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 20(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 20(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 20(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 20(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 20(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 20(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      192(DI), Y7
+	VMOVUPS      448(DI), Y8
+	VMOVUPS      704(DI), Y9
+	VBROADCASTSS 24(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 24(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 24(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 24(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 24(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 24(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 24(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 24(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 24(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 24(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 24(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 24(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      224(DI), Y7
+	VMOVUPS      480(DI), Y8
+	VMOVUPS      736(DI), Y9
+	VBROADCASTSS 28(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 28(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 28(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 28(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 28(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 28(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 28(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 28(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 28(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 28(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 28(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 28(R11)(BX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      256(DI), Y9
+	VMOVUPS      512(DI), Y10
+	VBROADCASTSS (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VMOVUPS      544(DI), Y10
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 4(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 4(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 4(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 4(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 4(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 4(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VMOVUPS      576(DI), Y10
+	VBROADCASTSS 8(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 8(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 8(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 8(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 8(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 8(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 8(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VMOVUPS      608(DI), Y10
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 12(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 12(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 12(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 12(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 12(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 12(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      384(DI), Y9
+	VMOVUPS      640(DI), Y10
+	VBROADCASTSS 16(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 16(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 16(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 16(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 16(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 16(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 16(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      416(DI), Y9
+	VMOVUPS      672(DI), Y10
+	VBROADCASTSS 20(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 20(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 20(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 20(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 20(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 20(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 20(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      448(DI), Y9
+	VMOVUPS      704(DI), Y10
+	VBROADCASTSS 24(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 24(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 24(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 24(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 24(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 24(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 24(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      480(DI), Y9
+	VMOVUPS      736(DI), Y10
+	VBROADCASTSS 28(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 28(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 28(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 28(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 28(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 28(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VBROADCASTSS 28(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y10, Y7
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      256(DI), Y8
+	VMOVUPS      512(DI), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      288(DI), Y8
+	VMOVUPS      544(DI), Y9
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 4(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 4(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 4(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 4(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 4(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 4(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 4(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 4(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 4(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 4(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      320(DI), Y8
+	VMOVUPS      576(DI), Y9
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 8(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 8(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 8(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 8(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 8(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 8(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 8(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 8(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 8(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      352(DI), Y8
+	VMOVUPS      608(DI), Y9
+	VBROADCASTSS 12(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 12(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 12(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 12(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 12(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 12(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 12(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 12(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 12(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 12(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      128(DI), Y7
+	VMOVUPS      384(DI), Y8
+	VMOVUPS      640(DI), Y9
+	VBROADCASTSS 16(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 16(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 16(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 16(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 16(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 16(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 16(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 16(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 16(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 16(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 16(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      160(DI), Y7
+	VMOVUPS      416(DI), Y8
+	VMOVUPS      672(DI), Y9
+	VBROADCASTSS 20(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 20(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 20(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 20(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 20(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 20(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 20(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 20(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 20(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 20(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 20(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      192(DI), Y7
+	VMOVUPS      448(DI), Y8
+	VMOVUPS      704(DI), Y9
+	VBROADCASTSS 24(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 24(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 24(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 24(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 24(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 24(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 24(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 24(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 24(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 24(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 24(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	VMOVUPS      224(DI), Y7
+	VMOVUPS      480(DI), Y8
+	VMOVUPS      736(DI), Y9
+	VBROADCASTSS 28(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 28(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 28(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 28(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 28(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 28(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 28(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 28(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 28(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 28(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS 28(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y9, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      256(DI), Y9
+	VMOVUPS      512(DI), Y10
+	VBROADCASTSS (R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS (R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS (R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VMOVUPS      544(DI), Y10
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 4(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 4(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 4(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 4(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 4(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VMOVUPS      576(DI), Y10
+	VBROADCASTSS 8(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 8(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 8(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 8(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 8(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 8(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VMOVUPS      608(DI), Y10
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 12(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 12(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 12(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 12(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 12(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      384(DI), Y9
+	VMOVUPS      640(DI), Y10
+	VBROADCASTSS 16(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 16(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 16(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 16(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 16(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 16(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      416(DI), Y9
+	VMOVUPS      672(DI), Y10
+	VBROADCASTSS 20(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 20(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 20(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 20(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 20(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 20(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      448(DI), Y9
+	VMOVUPS      704(DI), Y10
+	VBROADCASTSS 24(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 24(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 24(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 24(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 24(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 24(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      480(DI), Y9
+	VMOVUPS      736(DI), Y10
+	VBROADCASTSS 28(R9), Y11
+	VFMADD231PS  Y11, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 28(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 28(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 28(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 28(R10)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 28(R9)(BX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      256(DI), Y8
+	VMOVUPS      512(DI), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      288(DI), Y8
+	VMOVUPS      544(DI), Y9
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 4(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 4(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 4(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 4(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 4(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 4(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 4(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 4(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 4(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      320(DI), Y8
+	VMOVUPS      576(DI), Y9
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 8(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 8(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 8(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 8(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 8(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 8(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 8(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 8(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 8(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      352(DI), Y8
+	VMOVUPS      608(DI), Y9
+	VBROADCASTSS 12(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 12(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 12(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 12(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 12(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 12(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 12(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 12(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 12(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 12(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      128(DI), Y7
+	VMOVUPS      384(DI), Y8
+	VMOVUPS      640(DI), Y9
+	VBROADCASTSS 16(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 16(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 16(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 16(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 16(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 16(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 16(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 16(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 16(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 16(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 16(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      160(DI), Y7
+	VMOVUPS      416(DI), Y8
+	VMOVUPS      672(DI), Y9
+	VBROADCASTSS 20(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 20(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 20(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 20(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 20(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 20(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 20(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 20(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 20(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 20(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      192(DI), Y7
+	VMOVUPS      448(DI), Y8
+	VMOVUPS      704(DI), Y9
+	VBROADCASTSS 24(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 24(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 24(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 24(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 24(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 24(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 24(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 24(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 24(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 24(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 24(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      224(DI), Y7
+	VMOVUPS      480(DI), Y8
+	VMOVUPS      736(DI), Y9
+	VBROADCASTSS 28(R9), Y10
+	VFMADD231PS  Y10, Y7, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 28(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 28(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 28(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 28(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 28(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 28(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 28(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 28(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 28(R9)(R8*4), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 28(R12)(R8*2), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Y8
+	VMOVUPS      256(DI), Y9
+	VMOVUPS      512(DI), Y10
+	VBROADCASTSS (R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS (R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS (R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS (R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS (R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS (R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS (R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      32(DI), Y8
+	VMOVUPS      288(DI), Y9
+	VMOVUPS      544(DI), Y10
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 4(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 4(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 4(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 4(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 4(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      64(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VMOVUPS      576(DI), Y10
+	VBROADCASTSS 8(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 8(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 8(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 8(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 8(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 8(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      96(DI), Y8
+	VMOVUPS      352(DI), Y9
+	VMOVUPS      608(DI), Y10
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 12(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 12(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 12(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 12(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 12(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      128(DI), Y8
+	VMOVUPS      384(DI), Y9
+	VMOVUPS      640(DI), Y10
+	VBROADCASTSS 16(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 16(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 16(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 16(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 16(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 16(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      160(DI), Y8
+	VMOVUPS      416(DI), Y9
+	VMOVUPS      672(DI), Y10
+	VBROADCASTSS 20(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 20(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 20(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 20(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 20(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 20(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      192(DI), Y8
+	VMOVUPS      448(DI), Y9
+	VMOVUPS      704(DI), Y10
+	VBROADCASTSS 24(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 24(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 24(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 24(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 24(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 24(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	VMOVUPS      224(DI), Y8
+	VMOVUPS      480(DI), Y9
+	VMOVUPS      736(DI), Y10
+	VBROADCASTSS 28(R9), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 28(R9)(R8*1), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 28(R9)(BX*4), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 28(R10)(BX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 28(R9)(R8*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 28(R10)(BX*4), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	TESTQ      $0x00000001, vectors+136(FP)
+	JNZ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x20, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Y7
+	VMOVUPS      256(DI), Y8
+	VMOVUPS      512(DI), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS (R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS (R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      32(DI), Y7
+	VMOVUPS      288(DI), Y8
+	VMOVUPS      544(DI), Y9
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 4(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 4(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 4(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 4(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 4(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 4(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 4(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 4(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 4(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 4(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 4(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      64(DI), Y7
+	VMOVUPS      320(DI), Y8
+	VMOVUPS      576(DI), Y9
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 8(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 8(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 8(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 8(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 8(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 8(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 8(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 8(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 8(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 8(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 8(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      96(DI), Y7
+	VMOVUPS      352(DI), Y8
+	VMOVUPS      608(DI), Y9
+	VBROADCASTSS 12(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 12(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 12(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 12(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 12(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 12(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 12(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 12(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 12(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 12(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 12(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 12(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      128(DI), Y7
+	VMOVUPS      384(DI), Y8
+	VMOVUPS      640(DI), Y9
+	VBROADCASTSS 16(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 16(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 16(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 16(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 16(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 16(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 16(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 16(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 16(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 16(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 16(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 16(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 16(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      160(DI), Y7
+	VMOVUPS      416(DI), Y8
+	VMOVUPS      672(DI), Y9
+	VBROADCASTSS 20(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 20(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 20(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 20(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 20(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 20(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 20(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 20(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 20(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 20(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 20(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 20(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      192(DI), Y7
+	VMOVUPS      448(DI), Y8
+	VMOVUPS      704(DI), Y9
+	VBROADCASTSS 24(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 24(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 24(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 24(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 24(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 24(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 24(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 24(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 24(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 24(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 24(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 24(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 24(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VMOVUPS      224(DI), Y7
+	VMOVUPS      480(DI), Y8
+	VMOVUPS      736(DI), Y9
+	VBROADCASTSS 28(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 28(R9)(BX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 28(R9)(BX*2), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS 28(R9)(R8*1), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 28(R9)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VBROADCASTSS 28(R10)(BX*2), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 28(R9)(R8*2), Y10
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS 28(R10)(BX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 28(R9)(BX*8), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VBROADCASTSS 28(R10)(R8*2), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 28(R11)(BX*4), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS 28(R10)(BX*8), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 28(R9)(R8*4), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Y7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z5, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(BX*4), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VFMADD231PS  Z4, Z6, Z2
+	VMOVUPS      (R10)(BX*2), Z4
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VMOVUPS      (R9)(BX*4), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R10)(BX*2), Z7
+	VFMADD231PS  Z7, Z5, Z2
+	VMOVUPS      (R9)(R8*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z6, Z2
+	VMOVUPS      (R10)(BX*4), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VMOVUPS      (R9)(BX*8), Z4
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z5, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(R8*1), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VFMADD231PS  Z4, Z6, Z2
+	VMOVUPS      (R9)(BX*4), Z4
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(BX*4), Z7
+	VFMADD231PS  Z7, Z5, Z2
+	VMOVUPS      (R10)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z6, Z2
+	VMOVUPS      (R9)(R8*2), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VMOVUPS      (R10)(BX*4), Z4
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z5, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(BX*4), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VFMADD231PS  Z4, Z6, Z2
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VMOVUPS      (R9)(BX*4), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R10)(BX*2), Z7
+	VFMADD231PS  Z7, Z5, Z2
+	VMOVUPS      (R9)(R8*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z6, Z2
+	VMOVUPS      (R10)(BX*4), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z5, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(R8*1), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	VFMADD231PS  Z4, Z6, Z2
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_1by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z4
+	VMOVUPS      64(DI), Z5
+	VMOVUPS      128(DI), Z6
+	VMOVUPS      (R9), Z7
+	VFMADD231PS  Z7, Z5, Z0
+	VMOVUPS      (R9)(BX*1), Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (R9)(BX*2), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VMOVUPS      (R9)(R8*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      (R9)(BX*4), Z7
+	VFMADD231PS  Z7, Z5, Z2
+	VMOVUPS      (R10)(BX*2), Z7
+	VFMADD231PS  Z7, Z4, Z3
+	VFMADD231PS  Z7, Z6, Z2
+	VMOVUPS      (R9)(R8*2), Z4
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         SI, R9
+	ADDQ         $0x000000c0, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z4
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      128(DI), Z9
+	VMOVUPS      256(DI), Z10
+	VPERMILPS    $0xa0, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xa0, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xa0, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xa0, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xa0, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xa0, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xa0, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      192(DI), Z9
+	VMOVUPS      320(DI), Z10
+	VPERMILPS    $0xf5, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xf5, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xf5, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xf5, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xf5, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xf5, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xf5, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      256(DI), Z9
+	VPERMILPS    $0xa0, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xa0, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xa0, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xa0, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xa0, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xa0, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xa0, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xa0, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xa0, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xa0, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xa0, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VPERMILPS    $0xf5, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xf5, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xf5, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xf5, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xf5, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xf5, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xf5, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xf5, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xf5, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xf5, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xf5, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      128(DI), Z9
+	VMOVUPS      256(DI), Z10
+	VPERMILPS    $0xa0, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xa0, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xa0, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xa0, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xa0, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xa0, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xa0, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      192(DI), Z9
+	VMOVUPS      320(DI), Z10
+	VPERMILPS    $0xf5, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xf5, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xf5, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xf5, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xf5, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xf5, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xf5, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      256(DI), Z9
+	VPERMILPS    $0xa0, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xa0, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xa0, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xa0, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xa0, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xa0, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xa0, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xa0, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xa0, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xa0, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xa0, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VPERMILPS    $0xf5, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xf5, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xf5, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xf5, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xf5, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xf5, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xf5, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xf5, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xf5, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xf5, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xf5, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      128(DI), Z9
+	VMOVUPS      256(DI), Z10
+	VPERMILPS    $0xa0, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xa0, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xa0, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xa0, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xa0, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xa0, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      192(DI), Z9
+	VMOVUPS      320(DI), Z10
+	VPERMILPS    $0xf5, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xf5, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xf5, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xf5, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xf5, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xf5, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      256(DI), Z9
+	VPERMILPS    $0xa0, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xa0, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xa0, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xa0, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xa0, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xa0, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xa0, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xa0, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xa0, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xa0, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VPERMILPS    $0xf5, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xf5, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xf5, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xf5, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xf5, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xf5, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xf5, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xf5, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xf5, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xf5, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      128(DI), Z9
+	VMOVUPS      256(DI), Z10
+	VPERMILPS    $0xa0, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xa0, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xa0, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xa0, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xa0, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xa0, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      192(DI), Z9
+	VMOVUPS      320(DI), Z10
+	VPERMILPS    $0xf5, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xf5, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xf5, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xf5, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xf5, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xf5, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      256(DI), Z9
+	VPERMILPS    $0xa0, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xa0, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xa0, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xa0, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xa0, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xa0, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xa0, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xa0, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xa0, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xa0, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xa0, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xa0, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xa0, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VPERMILPS    $0xf5, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xf5, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xf5, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xf5, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xf5, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xf5, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xf5, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xf5, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xf5, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xf5, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xf5, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xf5, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xf5, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000180, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by1Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      512(DI), Z10
+	VPERMILPS    $0x00, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x00, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x00, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x00, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x00, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x00, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0x00, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VMOVUPS      576(DI), Z10
+	VPERMILPS    $0x55, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x55, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x55, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x55, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x55, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x55, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0x55, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      384(DI), Z9
+	VMOVUPS      640(DI), Z10
+	VPERMILPS    $0xaa, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xaa, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xaa, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xaa, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xaa, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xaa, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xaa, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      448(DI), Z9
+	VMOVUPS      704(DI), Z10
+	VPERMILPS    $0xff, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xff, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xff, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xff, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xff, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xff, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xff, (R10)(R8*2), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by2Inner(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      256(DI), Z8
+	VMOVUPS      512(DI), Z9
+	VPERMILPS    $0x00, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x00, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x00, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x00, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x00, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x00, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x00, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x00, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x00, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x00, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x00, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0x00, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      320(DI), Z8
+	VMOVUPS      576(DI), Z9
+	VPERMILPS    $0x55, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x55, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x55, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x55, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x55, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x55, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x55, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x55, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x55, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x55, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x55, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0x55, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      384(DI), Z8
+	VMOVUPS      640(DI), Z9
+	VPERMILPS    $0xaa, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xaa, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xaa, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xaa, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xaa, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xaa, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xaa, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xaa, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xaa, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xaa, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xaa, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      192(DI), Z7
+	VMOVUPS      448(DI), Z8
+	VMOVUPS      704(DI), Z9
+	VPERMILPS    $0xff, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xff, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xff, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xff, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xff, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xff, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xff, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xff, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xff, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xff, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xff, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xff, (R11)(BX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by1Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      512(DI), Z10
+	VPERMILPS    $0x00, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x00, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x00, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x00, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x00, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x00, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0x00, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VMOVUPS      576(DI), Z10
+	VPERMILPS    $0x55, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x55, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x55, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x55, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x55, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x55, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0x55, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      384(DI), Z9
+	VMOVUPS      640(DI), Z10
+	VPERMILPS    $0xaa, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xaa, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xaa, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xaa, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xaa, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xaa, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xaa, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      448(DI), Z9
+	VMOVUPS      704(DI), Z10
+	VPERMILPS    $0xff, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xff, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xff, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xff, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xff, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xff, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VPERMILPS    $0xff, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by2Left(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      256(DI), Z8
+	VMOVUPS      512(DI), Z9
+	VPERMILPS    $0x00, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x00, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x00, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x00, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x00, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x00, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x00, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x00, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x00, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x00, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0x00, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      320(DI), Z8
+	VMOVUPS      576(DI), Z9
+	VPERMILPS    $0x55, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x55, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x55, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x55, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x55, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x55, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x55, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x55, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x55, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x55, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0x55, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      384(DI), Z8
+	VMOVUPS      640(DI), Z9
+	VPERMILPS    $0xaa, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xaa, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xaa, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xaa, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xaa, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xaa, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xaa, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xaa, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xaa, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xaa, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xaa, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VMOVUPS      192(DI), Z7
+	VMOVUPS      448(DI), Z8
+	VMOVUPS      704(DI), Z9
+	VPERMILPS    $0xff, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xff, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xff, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xff, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xff, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xff, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xff, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xff, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xff, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xff, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VPERMILPS    $0xff, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by1Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      512(DI), Z10
+	VPERMILPS    $0x00, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x00, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x00, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x00, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x00, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x00, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VMOVUPS      576(DI), Z10
+	VPERMILPS    $0x55, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x55, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x55, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x55, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x55, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x55, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      384(DI), Z9
+	VMOVUPS      640(DI), Z10
+	VPERMILPS    $0xaa, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xaa, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xaa, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xaa, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xaa, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xaa, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      448(DI), Z9
+	VMOVUPS      704(DI), Z10
+	VPERMILPS    $0xff, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xff, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xff, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xff, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xff, (R10)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xff, (R9)(BX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by2Right(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      256(DI), Z8
+	VMOVUPS      512(DI), Z9
+	VPERMILPS    $0x00, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x00, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x00, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x00, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x00, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x00, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x00, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x00, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x00, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x00, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x00, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      320(DI), Z8
+	VMOVUPS      576(DI), Z9
+	VPERMILPS    $0x55, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x55, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x55, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x55, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x55, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x55, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x55, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x55, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x55, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x55, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x55, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      384(DI), Z8
+	VMOVUPS      640(DI), Z9
+	VPERMILPS    $0xaa, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xaa, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xaa, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xaa, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xaa, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xaa, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xaa, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xaa, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xaa, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xaa, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      192(DI), Z7
+	VMOVUPS      448(DI), Z8
+	VMOVUPS      704(DI), Z9
+	VPERMILPS    $0xff, (R9), Z10
+	VFMADD231PS  Z10, Z7, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xff, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xff, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xff, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xff, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xff, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xff, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xff, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xff, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xff, (R9)(R8*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xff, (R12)(R8*2), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by1Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	VMOVUPS      (DI), Z8
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      512(DI), Z10
+	VPERMILPS    $0x00, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x00, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x00, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x00, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x00, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x00, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      64(DI), Z8
+	VMOVUPS      320(DI), Z9
+	VMOVUPS      576(DI), Z10
+	VPERMILPS    $0x55, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0x55, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0x55, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0x55, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0x55, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0x55, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      128(DI), Z8
+	VMOVUPS      384(DI), Z9
+	VMOVUPS      640(DI), Z10
+	VPERMILPS    $0xaa, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xaa, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xaa, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xaa, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xaa, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xaa, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      448(DI), Z9
+	VMOVUPS      704(DI), Z10
+	VPERMILPS    $0xff, (R9), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VPERMILPS    $0xff, (R9)(R8*1), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VPERMILPS    $0xff, (R9)(BX*4), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VPERMILPS    $0xff, (R10)(BX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VPERMILPS    $0xff, (R9)(R8*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VPERMILPS    $0xff, (R10)(BX*4), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z8
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by2Both(SB), NOSPLIT, $8-148
+	MOVQ w_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+72(FP), DX
+	MOVQ xCol+64(FP), BX
+	SHLQ $0x02, BX
+	MOVQ xRow+56(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (BX)(BX*2), R8
+
+vector:
+	CMPQ       yRow+96(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(SI*2), R9
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	ADDQ       SI, R9
+	MOVQ       R9, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	PREFETCHT1 (DI)
+	ADDQ       BX, DI
+	MOVQ       yRow+96(FP), R9
+	LEAQ       (DX)(R9*4), DI
+	MOVQ       yCol+104(FP), R9
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+	PREFETCHT1 (DI)
+	LEAQ       (DI)(R9*4), DI
+
+begin:
+	MOVQ    start_base+112(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x40, start_base+112(FP)
+	MOVQ    CX, R9
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    AX, DI
+
+row:
+	LEAQ         (R9)(R8*1), R10
+	LEAQ         (R10)(R8*1), R11
+	LEAQ         (R11)(BX*1), R12
+	VMOVUPS      (DI), Z7
+	VMOVUPS      256(DI), Z8
+	VMOVUPS      512(DI), Z9
+	VPERMILPS    $0x00, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x00, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x00, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x00, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x00, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x00, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x00, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x00, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x00, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x00, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x00, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x00, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x00, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      64(DI), Z7
+	VMOVUPS      320(DI), Z8
+	VMOVUPS      576(DI), Z9
+	VPERMILPS    $0x55, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0x55, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0x55, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0x55, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0x55, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0x55, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0x55, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0x55, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0x55, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0x55, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0x55, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0x55, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0x55, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      128(DI), Z7
+	VMOVUPS      384(DI), Z8
+	VMOVUPS      640(DI), Z9
+	VPERMILPS    $0xaa, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xaa, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xaa, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xaa, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xaa, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xaa, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xaa, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xaa, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xaa, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xaa, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xaa, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xaa, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xaa, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VMOVUPS      192(DI), Z7
+	VMOVUPS      448(DI), Z8
+	VMOVUPS      704(DI), Z9
+	VPERMILPS    $0xff, (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VPERMILPS    $0xff, (R9)(BX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VPERMILPS    $0xff, (R9)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VPERMILPS    $0xff, (R9)(R8*1), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VPERMILPS    $0xff, (R9)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VPERMILPS    $0xff, (R10)(BX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VPERMILPS    $0xff, (R9)(R8*2), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VPERMILPS    $0xff, (R10)(BX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VPERMILPS    $0xff, (R9)(BX*8), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VPERMILPS    $0xff, (R10)(R8*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VPERMILPS    $0xff, (R11)(BX*4), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VPERMILPS    $0xff, (R10)(BX*8), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VPERMILPS    $0xff, (R9)(R8*4), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         SI, R9
+	ADDQ         $0x00000300, DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+144(FP), Z7
+	MOVQ         yCol+104(FP), R9
+	MOVQ         DX, DI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (DI)
+	LEAQ         (DI)(R9*4), DI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (DI)
+	LEAQ         (DI)(R9*4), DI
+	ADDQ         $0x00000900, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         vectors+136(FP)
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
 // func reluAVX2(y []float32, x []float32)
 // Requires: AVX
 TEXT ·reluAVX2(SB), NOSPLIT, $0-48
@@ -1927,49 +17239,6 @@ next:
 	VZEROUPPER
 	RET
 
-// func shiftAVX2(y []float32, x []float32, v float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·shiftAVX2(SB), NOSPLIT, $0-52
-	MOVQ         y_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVSS        v+48(FP), X0
-	VBROADCASTSS X0, Y0
-	VXORPS       Y1, Y1, Y1
-	MOVQ         y_len+8(FP), BX
-	XORQ         AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y1
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, BX
-	JLT     next
-	VZEROUPPER
-	RET
-
-// func shiftReLUAVX2(y []float32, x []float32, v float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·shiftReLUAVX2(SB), NOSPLIT, $0-52
-	MOVQ         y_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVSS        v+48(FP), X0
-	VBROADCASTSS X0, Y0
-	VXORPS       Y1, Y1, Y1
-	MOVQ         y_len+8(FP), BX
-	XORQ         AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y2
-	VADDPS  Y0, Y2, Y2
-	VMAXPS  Y2, Y1, Y2
-	VMOVUPS Y2, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, BX
-	JLT     next
-	VZEROUPPER
-	RET
-
 // func maximumAVX2(y []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·maximumAVX2(SB), NOSPLIT, $0-72
@@ -2026,156 +17295,6 @@ next:
 	VZEROUPPER
 	RET
 
-// func normAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·normAVX2(SB), NOSPLIT, $0-60
-	MOVQ         y_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVSS        mean+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        scale+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        shift+56(FP), X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y3, Y3, Y3
-	MOVQ         y_len+8(FP), BX
-	XORQ         AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y3
-	VSUBPS  Y0, Y3, Y3
-	VMULPS  Y1, Y3, Y3
-	VADDPS  Y2, Y3, Y3
-	VMOVUPS Y3, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, BX
-	JLT     next
-	VZEROUPPER
-	RET
-
-// func normReLUAVX2(y []float32, x []float32, mean float32, scale float32, shift float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·normReLUAVX2(SB), NOSPLIT, $0-60
-	MOVQ         y_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVSS        mean+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        scale+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        shift+56(FP), X2
-	VBROADCASTSS X2, Y2
-	VXORPS       Y3, Y3, Y3
-	MOVQ         y_len+8(FP), BX
-	XORQ         AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y4
-	VSUBPS  Y0, Y4, Y4
-	VMULPS  Y1, Y4, Y4
-	VADDPS  Y2, Y4, Y4
-	VMAXPS  Y4, Y3, Y4
-	VMOVUPS Y4, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, BX
-	JLT     next
-	VZEROUPPER
-	RET
-
-// func normGradAVX2(dx []float32, x []float32, dy []float32, mean float32, scale float32, shift float32, slope float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·normGradAVX2(SB), NOSPLIT, $0-88
-	MOVQ         dx_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVQ         dy_base+48(FP), BX
-	MOVSS        mean+72(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        scale+76(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        shift+80(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        slope+84(FP), X3
-	VBROADCASTSS X3, Y3
-	VXORPS       Y4, Y4, Y4
-	MOVQ         dx_len+8(FP), SI
-	XORQ         AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y4
-	VMOVUPS (BX)(AX*4), Y5
-	VSUBPS  Y0, Y4, Y4
-	VMULPS  Y3, Y4, Y4
-	VSUBPS  Y2, Y5, Y5
-	VSUBPS  Y4, Y5, Y5
-	VMULPS  Y1, Y5, Y5
-	VMOVUPS Y5, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, SI
-	JLT     next
-	VZEROUPPER
-	RET
-
-// func pickAVX2(to []float32, x []float32, best []float32, g []float32, done []float32)
-// Requires: AVX
-TEXT ·pickAVX2(SB), NOSPLIT, $0-120
-	MOVQ   to_base+0(FP), CX
-	MOVQ   x_base+24(FP), DX
-	MOVQ   best_base+48(FP), BX
-	MOVQ   g_base+72(FP), SI
-	MOVQ   done_base+96(FP), DI
-	VXORPS Y0, Y0, Y0
-	MOVQ   to_len+8(FP), R8
-	XORQ   AX, AX
-
-next:
-	VMOVUPS (DX)(AX*4), Y0
-	VMOVUPS (DI)(AX*4), Y1
-	VCMPPS  $0x00, (BX)(AX*4), Y0, Y0
-	VANDNPS Y0, Y1, Y0
-	VORPS   Y0, Y1, Y1
-	VMOVUPS Y1, (DI)(AX*4)
-	VANDPS  (SI)(AX*4), Y0, Y0
-	VADDPS  (CX)(AX*4), Y0, Y0
-	VMOVUPS Y0, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R8
-	JLT     next
-	VZEROUPPER
-	RET
-
-// func sumAVX2(x []float32) float64
-// Requires: AVX, SSE2
-TEXT ·sumAVX2(SB), NOSPLIT, $0-32
-	MOVQ   x_base+0(FP), CX
-	VXORPD Y0, Y0, Y0
-	VXORPD Y1, Y1, Y1
-	VXORPD Y2, Y2, Y2
-	VXORPD Y3, Y3, Y3
-	MOVQ   x_len+8(FP), DX
-	XORQ   AX, AX
-
-next:
-	VCVTPS2PD    (CX)(AX*4), Y4
-	VADDPD       Y4, Y0, Y0
-	VCVTPS2PD    16(CX)(AX*4), Y4
-	VADDPD       Y4, Y1, Y1
-	VCVTPS2PD    32(CX)(AX*4), Y4
-	VADDPD       Y4, Y2, Y2
-	VCVTPS2PD    48(CX)(AX*4), Y4
-	VADDPD       Y4, Y3, Y3
-	ADDQ         $0x10, AX
-	CMPQ         AX, DX
-	JLT          next
-	VADDPD       Y1, Y0, Y0
-	VADDPD       Y3, Y2, Y2
-	VADDPD       Y2, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VADDSD       X1, X0, X0
-	VZEROUPPER
-	MOVSD        X0, ret+24(FP)
-	RET
-
 // func squaresAVX2(x []float32, mean float64) float64
 // Requires: AVX, AVX2, FMA3, SSE2
 TEXT ·squaresAVX2(SB), NOSPLIT, $0-40
@@ -2216,177 +17335,2210 @@ next:
 	MOVSD        X1, ret+32(FP)
 	RET
 
-// func productsAVX2(x []float32, g []float32, mean float64) float64
-// Requires: AVX, AVX2, FMA3, SSE2
-TEXT ·productsAVX2(SB), NOSPLIT, $0-64
-	MOVQ         x_base+0(FP), CX
-	MOVQ         g_base+24(FP), DX
-	MOVSD        mean+48(FP), X0
-	VBROADCASTSD X0, Y0
-	VXORPD       Y1, Y1, Y1
-	VXORPD       Y2, Y2, Y2
-	VXORPD       Y3, Y3, Y3
-	VXORPD       Y4, Y4, Y4
-	MOVQ         x_len+8(FP), BX
-	XORQ         AX, AX
+// func shiftAVX2(y []float32, x []float32, v []float32, rows int, width int, yPitch int, xPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·shiftAVX2(SB), NOSPLIT, $0-112
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   v_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+72(FP), SI
+	MOVQ   width+80(FP), DI
 
-next:
-	VCVTPS2PD    (CX)(AX*4), Y5
-	VSUBPD       Y0, Y5, Y5
-	VCVTPS2PD    (DX)(AX*4), Y6
-	VFMADD231PD  Y6, Y5, Y1
-	VCVTPS2PD    16(CX)(AX*4), Y5
-	VSUBPD       Y0, Y5, Y5
-	VCVTPS2PD    16(DX)(AX*4), Y6
-	VFMADD231PD  Y6, Y5, Y2
-	VCVTPS2PD    32(CX)(AX*4), Y5
-	VSUBPD       Y0, Y5, Y5
-	VCVTPS2PD    32(DX)(AX*4), Y6
-	VFMADD231PD  Y6, Y5, Y3
-	VCVTPS2PD    48(CX)(AX*4), Y5
-	VSUBPD       Y0, Y5, Y5
-	VCVTPS2PD    48(DX)(AX*4), Y6
-	VFMADD231PD  Y6, Y5, Y4
-	ADDQ         $0x10, AX
-	CMPQ         AX, BX
-	JLT          next
-	VADDPD       Y2, Y1, Y1
-	VADDPD       Y4, Y3, Y3
-	VADDPD       Y3, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPD       X0, X1, X1
-	VPERMILPD    $0x01, X1, X0
-	VADDSD       X0, X1, X1
+pixel:
+	TESTQ   $0x00000007, DI
+	JZ      even
+	LEAQ    -8(DI), AX
+	VMOVUPS (DX)(AX*4), Y0
+	VADDPS  (BX)(AX*4), Y0, Y0
+	XORQ    AX, AX
+	SUBQ    $0x08, DI
+
+odd:
+	VMOVUPS (DX)(AX*4), Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, DI
+	JLT     odd
+	MOVQ    DI, AX
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, DI
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+104(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, DI
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y0
+	VADDPS  (BX)(AX*4), Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, DI
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JLT        stream
+
+advance:
+	MOVQ yPitch+88(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+96(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ SI
+	JNZ  pixel
+	CMPQ stream+104(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
 	VZEROUPPER
-	MOVSD        X1, ret+56(FP)
 	RET
 
-// func lrnForwardAVX2(y []float32, own []float32, x []float32, stride int, count int, k float32, alpha float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·lrnForwardAVX2(SB), NOSPLIT, $0-96
+// func shiftReLUAVX2(y []float32, x []float32, v []float32, rows int, width int, yPitch int, xPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·shiftReLUAVX2(SB), NOSPLIT, $0-112
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   v_base+48(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+72(FP), SI
+	MOVQ   width+80(FP), DI
+
+pixel:
+	TESTQ   $0x00000007, DI
+	JZ      even
+	LEAQ    -8(DI), AX
+	VMOVUPS (DX)(AX*4), Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	XORQ    AX, AX
+	SUBQ    $0x08, DI
+
+odd:
+	VMOVUPS (DX)(AX*4), Y2
+	VADDPS  (BX)(AX*4), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, DI
+	JLT     odd
+	MOVQ    DI, AX
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, DI
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+104(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, DI
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, DI
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JLT        stream
+
+advance:
+	MOVQ yPitch+88(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+96(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ SI
+	JNZ  pixel
+	CMPQ stream+104(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
+// func normAVX2(y []float32, x []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normAVX2(SB), NOSPLIT, $0-160
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   mean_base+48(FP), BX
+	MOVQ   scale_base+72(FP), SI
+	MOVQ   shift_base+96(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+120(FP), R8
+	MOVQ   width+128(FP), R9
+
+pixel:
+	TESTQ   $0x00000007, R9
+	JZ      even
+	LEAQ    -8(R9), AX
+	VMOVUPS (DX)(AX*4), Y0
+	VSUBPS  (BX)(AX*4), Y0, Y0
+	VMULPS  (SI)(AX*4), Y0, Y0
+	VADDPS  (DI)(AX*4), Y0, Y0
+	XORQ    AX, AX
+	SUBQ    $0x08, R9
+
+odd:
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (BX)(AX*4), Y1, Y1
+	VMULPS  (SI)(AX*4), Y1, Y1
+	VADDPS  (DI)(AX*4), Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R9
+	JLT     odd
+	MOVQ    R9, AX
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, R9
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+152(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R9
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (BX)(AX*4), Y0, Y0
+	VMULPS     (SI)(AX*4), Y0, Y0
+	VADDPS     (DI)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (BX)(AX*4), Y0, Y0
+	VMULPS     (SI)(AX*4), Y0, Y0
+	VADDPS     (DI)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R9
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y0
+	VSUBPS  (BX)(AX*4), Y0, Y0
+	VMULPS  (SI)(AX*4), Y0, Y0
+	VADDPS  (DI)(AX*4), Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R9
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (BX)(AX*4), Y0, Y0
+	VMULPS     (SI)(AX*4), Y0, Y0
+	VADDPS     (DI)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (BX)(AX*4), Y0, Y0
+	VMULPS     (SI)(AX*4), Y0, Y0
+	VADDPS     (DI)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R9
+	JLT        stream
+
+advance:
+	MOVQ yPitch+136(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+144(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ R8
+	JNZ  pixel
+	CMPQ stream+152(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
+// func normReLUAVX2(y []float32, x []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normReLUAVX2(SB), NOSPLIT, $0-160
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   mean_base+48(FP), BX
+	MOVQ   scale_base+72(FP), SI
+	MOVQ   shift_base+96(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+120(FP), R8
+	MOVQ   width+128(FP), R9
+
+pixel:
+	TESTQ   $0x00000007, R9
+	JZ      even
+	LEAQ    -8(R9), AX
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (BX)(AX*4), Y1, Y1
+	VMULPS  (SI)(AX*4), Y1, Y1
+	VADDPS  (DI)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	XORQ    AX, AX
+	SUBQ    $0x08, R9
+
+odd:
+	VMOVUPS (DX)(AX*4), Y2
+	VSUBPS  (BX)(AX*4), Y2, Y2
+	VMULPS  (SI)(AX*4), Y2, Y2
+	VADDPS  (DI)(AX*4), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R9
+	JLT     odd
+	MOVQ    R9, AX
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, R9
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+152(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R9
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (BX)(AX*4), Y1, Y1
+	VMULPS     (SI)(AX*4), Y1, Y1
+	VADDPS     (DI)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (BX)(AX*4), Y1, Y1
+	VMULPS     (SI)(AX*4), Y1, Y1
+	VADDPS     (DI)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R9
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (BX)(AX*4), Y1, Y1
+	VMULPS  (SI)(AX*4), Y1, Y1
+	VADDPS  (DI)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R9
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (BX)(AX*4), Y1, Y1
+	VMULPS     (SI)(AX*4), Y1, Y1
+	VADDPS     (DI)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (BX)(AX*4), Y1, Y1
+	VMULPS     (SI)(AX*4), Y1, Y1
+	VADDPS     (DI)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R9
+	JLT        stream
+
+advance:
+	MOVQ yPitch+136(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+144(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ R8
+	JNZ  pixel
+	CMPQ stream+152(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
+// func normGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normGradAVX2(SB), NOSPLIT, $0-216
+	MOVQ   dx_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   dy_base+48(FP), BX
+	MOVQ   mean_base+72(FP), SI
+	MOVQ   scale_base+96(FP), DI
+	MOVQ   shift_base+120(FP), R8
+	MOVQ   slope_base+144(FP), R9
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+168(FP), R10
+	MOVQ   width+176(FP), R11
+
+pixel:
+	TESTQ   $0x00000007, R11
+	JZ      even
+	LEAQ    -8(R11), AX
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VSUBPS  (SI)(AX*4), Y0, Y0
+	VMULPS  (R9)(AX*4), Y0, Y0
+	VSUBPS  (R8)(AX*4), Y1, Y1
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y1
+	XORQ    AX, AX
+	SUBQ    $0x08, R11
+
+odd:
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y2
+	VSUBPS  (SI)(AX*4), Y0, Y0
+	VMULPS  (R9)(AX*4), Y0, Y0
+	VSUBPS  (R8)(AX*4), Y2, Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  (DI)(AX*4), Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R11
+	JLT     odd
+	MOVQ    R11, AX
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, R11
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+208(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R11
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VMOVUPS    (BX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (R9)(AX*4), Y0, Y0
+	VSUBPS     (R8)(AX*4), Y1, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VMOVUPS    (BX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (R9)(AX*4), Y0, Y0
+	VSUBPS     (R8)(AX*4), Y1, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R11
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VSUBPS  (SI)(AX*4), Y0, Y0
+	VMULPS  (R9)(AX*4), Y0, Y0
+	VSUBPS  (R8)(AX*4), Y1, Y1
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R11
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VMOVUPS    (BX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (R9)(AX*4), Y0, Y0
+	VSUBPS     (R8)(AX*4), Y1, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VMOVUPS    (BX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (R9)(AX*4), Y0, Y0
+	VSUBPS     (R8)(AX*4), Y1, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R11
+	JLT        stream
+
+advance:
+	MOVQ dxPitch+184(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+192(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ dyPitch+200(FP), AX
+	LEAQ (BX)(AX*4), BX
+	DECQ R10
+	JNZ  pixel
+	CMPQ stream+208(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
+// func addSumsAVX2(to []float64, x []float32, rows int, width int, xPitch int, mask []int32)
+// Requires: AVX, AVX2, MMX+
+TEXT ·addSumsAVX2(SB), NOSPLIT, $0-96
+	MOVQ      to_base+0(FP), AX
+	MOVQ      x_base+24(FP), DX
+	MOVQ      mask_base+72(FP), CX
+	VMOVUPS   (CX), X0
+	VPMOVSXDQ X0, Y1
+	VMOVUPS   16(CX), X1
+	VPMOVSXDQ X1, Y2
+
+many:
+	CMPQ rows+48(FP), $0x04
+	JLT  manydone
+	MOVQ xPitch+64(FP), CX
+	LEAQ (DX)(CX*4), BX
+	LEAQ (BX)(CX*4), SI
+	LEAQ (SI)(CX*4), DI
+	LEAQ (DI)(CX*4), R8
+	XORQ CX, CX
+	SUBQ $0x08, width+56(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       $0x00000080, R8
+	VMOVUPD    (AX)(CX*8), Y2
+	VMOVUPD    32(AX)(CX*8), Y3
+	VCVTPS2PD  (DX)(CX*4), Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  16(DX)(CX*4), Y4
+	VADDPD     Y4, Y3, Y3
+	VCVTPS2PD  (BX)(CX*4), Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  16(BX)(CX*4), Y4
+	VADDPD     Y4, Y3, Y3
+	VCVTPS2PD  (SI)(CX*4), Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  16(SI)(CX*4), Y4
+	VADDPD     Y4, Y3, Y3
+	VCVTPS2PD  (DI)(CX*4), Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  16(DI)(CX*4), Y4
+	VADDPD     Y4, Y3, Y3
+	VMOVUPD    Y2, (AX)(CX*8)
+	VMOVUPD    Y3, 32(AX)(CX*8)
+	ADDQ       $0x08, CX
+	CMPQ       CX, width+56(FP)
+	JLE        manynext
+
+manyrest:
+	ADDQ       $0x08, width+56(FP)
+	CMPQ       CX, width+56(FP)
+	JGE        manyadvance
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       $0x00000080, R8
+	VMOVUPD    (AX)(CX*8), Y2
+	VMOVUPD    32(AX)(CX*8), Y3
+	VMASKMOVPS (DX)(CX*4), X0, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMASKMOVPS 16(DX)(CX*4), X1, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	VMASKMOVPS (BX)(CX*4), X0, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMASKMOVPS 16(BX)(CX*4), X1, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	VMASKMOVPS (SI)(CX*4), X0, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMASKMOVPS 16(SI)(CX*4), X1, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	VMASKMOVPS (DI)(CX*4), X0, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMASKMOVPS 16(DI)(CX*4), X1, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	VMOVUPD    Y2, (AX)(CX*8)
+	VMOVUPD    Y3, 32(AX)(CX*8)
+
+manyadvance:
+	MOVQ xPitch+64(FP), CX
+	LEAQ (DI)(CX*4), DX
+	SUBQ $0x04, rows+48(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+48(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+64(FP), CX
+	LEAQ (DX)(CX*4), R8
+	XORQ CX, CX
+	SUBQ $0x08, width+56(FP)
+	JLT  onerest
+
+onenext:
+	VMOVUPD   (AX)(CX*8), Y2
+	VMOVUPD   32(AX)(CX*8), Y3
+	VCVTPS2PD (DX)(CX*4), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 16(DX)(CX*4), Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y2, (AX)(CX*8)
+	VMOVUPD   Y3, 32(AX)(CX*8)
+	ADDQ      $0x08, CX
+	CMPQ      CX, width+56(FP)
+	JLE       onenext
+
+onerest:
+	ADDQ       $0x08, width+56(FP)
+	CMPQ       CX, width+56(FP)
+	JGE        oneadvance
+	VMOVUPD    (AX)(CX*8), Y2
+	VMOVUPD    32(AX)(CX*8), Y3
+	VMASKMOVPS (DX)(CX*4), X0, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMASKMOVPS 16(DX)(CX*4), X1, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	VMOVUPD    Y2, (AX)(CX*8)
+	VMOVUPD    Y3, 32(AX)(CX*8)
+
+oneadvance:
+	MOVQ xPitch+64(FP), CX
+	LEAQ (DX)(CX*4), DX
+	SUBQ $0x01, rows+48(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func addSquaresAVX2(to []float64, x []float32, mean []float32, rows int, width int, xPitch int, mask []int32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-120
+	MOVQ      to_base+0(FP), AX
+	MOVQ      mean_base+48(FP), DX
+	MOVQ      x_base+24(FP), BX
+	MOVQ      mask_base+96(FP), CX
+	VMOVUPS   (CX), X0
+	VPMOVSXDQ X0, Y1
+	VMOVUPS   16(CX), X3
+	VPMOVSXDQ X3, Y4
+
+many:
+	CMPQ rows+72(FP), $0x04
+	JLT  manydone
+	MOVQ xPitch+88(FP), CX
+	LEAQ (BX)(CX*4), SI
+	LEAQ (SI)(CX*4), DI
+	LEAQ (DI)(CX*4), R8
+	LEAQ (R8)(CX*4), R9
+	XORQ CX, CX
+	SUBQ $0x08, width+80(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0  (R9)
+	PREFETCHT0  64(R9)
+	ADDQ        $0x00000080, R9
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VCVTPS2PD   (BX)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   16(BX)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VCVTPS2PD   (SI)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   16(SI)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VCVTPS2PD   (DI)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   16(DI)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VCVTPS2PD   (R8)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   16(R8)(CX*4), Y2
+	VSUBPD      Y5, Y2, Y2
+	VFMADD231PD Y2, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+	ADDQ        $0x08, CX
+	CMPQ        CX, width+80(FP)
+	JLE         manynext
+
+manyrest:
+	ADDQ        $0x08, width+80(FP)
+	CMPQ        CX, width+80(FP)
+	JGE         manyadvance
+	PREFETCHT0  (R9)
+	PREFETCHT0  64(R9)
+	ADDQ        $0x00000080, R9
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMASKMOVPS  16(BX)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VMASKMOVPS  (SI)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMASKMOVPS  16(SI)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VMASKMOVPS  (DI)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMASKMOVPS  16(DI)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VFMADD231PD Y8, Y8, Y7
+	VMASKMOVPS  (R8)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMASKMOVPS  16(R8)(CX*4), X3, X2
+	VCVTPS2PD   X2, Y2
+	VSUBPD      Y5, Y2, Y2
+	VANDPD      Y4, Y2, Y2
+	VFMADD231PD Y2, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+
+manyadvance:
+	MOVQ xPitch+88(FP), CX
+	LEAQ (R8)(CX*4), BX
+	SUBQ $0x04, rows+72(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+72(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+88(FP), CX
+	LEAQ (BX)(CX*4), R9
+	XORQ CX, CX
+	SUBQ $0x08, width+80(FP)
+	JLT  onerest
+
+onenext:
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VCVTPS2PD   (BX)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VCVTPS2PD   16(BX)(CX*4), Y2
+	VSUBPD      Y5, Y2, Y2
+	VFMADD231PD Y2, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+	ADDQ        $0x08, CX
+	CMPQ        CX, width+80(FP)
+	JLE         onenext
+
+onerest:
+	ADDQ        $0x08, width+80(FP)
+	CMPQ        CX, width+80(FP)
+	JGE         oneadvance
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VFMADD231PD Y8, Y8, Y6
+	VMASKMOVPS  16(BX)(CX*4), X3, X2
+	VCVTPS2PD   X2, Y2
+	VSUBPD      Y5, Y2, Y2
+	VANDPD      Y4, Y2, Y2
+	VFMADD231PD Y2, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+
+oneadvance:
+	MOVQ xPitch+88(FP), CX
+	LEAQ (BX)(CX*4), BX
+	SUBQ $0x01, rows+72(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func addProductsAVX2(to []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·addProductsAVX2(SB), NOSPLIT, $0-152
+	MOVQ      to_base+0(FP), AX
+	MOVQ      mean_base+72(FP), DX
+	MOVQ      x_base+24(FP), BX
+	MOVQ      g_base+48(FP), R9
+	MOVQ      mask_base+128(FP), CX
+	VMOVUPS   (CX), X0
+	VPMOVSXDQ X0, Y1
+	VMOVUPS   16(CX), X3
+	VPMOVSXDQ X3, Y4
+
+many:
+	CMPQ rows+96(FP), $0x04
+	JLT  manydone
+	MOVQ xPitch+112(FP), CX
+	LEAQ (BX)(CX*4), SI
+	LEAQ (SI)(CX*4), DI
+	LEAQ (DI)(CX*4), R8
+	LEAQ (R8)(CX*4), R13
+	MOVQ gPitch+120(FP), CX
+	LEAQ (R9)(CX*4), R10
+	LEAQ (R10)(CX*4), R11
+	LEAQ (R11)(CX*4), R12
+	LEAQ (R12)(CX*4), R14
+	XORQ CX, CX
+	SUBQ $0x08, width+104(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0  (R13)
+	PREFETCHT0  64(R13)
+	ADDQ        $0x00000080, R13
+	PREFETCHT0  (R14)
+	PREFETCHT0  64(R14)
+	ADDQ        $0x00000080, R14
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VCVTPS2PD   (BX)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VCVTPS2PD   (R9)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y6
+	VCVTPS2PD   16(BX)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VCVTPS2PD   16(R9)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y7
+	VCVTPS2PD   (SI)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VCVTPS2PD   (R10)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y6
+	VCVTPS2PD   16(SI)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VCVTPS2PD   16(R10)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y7
+	VCVTPS2PD   (DI)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VCVTPS2PD   (R11)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y6
+	VCVTPS2PD   16(DI)(CX*4), Y8
+	VSUBPD      Y5, Y8, Y8
+	VCVTPS2PD   16(R11)(CX*4), Y9
+	VFMADD231PD Y9, Y8, Y7
+	VCVTPS2PD   (R8)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VCVTPS2PD   (R12)(CX*4), Y2
+	VFMADD231PD Y2, Y8, Y6
+	VCVTPS2PD   16(R8)(CX*4), Y2
+	VSUBPD      Y5, Y2, Y2
+	VCVTPS2PD   16(R12)(CX*4), Y5
+	VFMADD231PD Y5, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+	ADDQ        $0x08, CX
+	CMPQ        CX, width+104(FP)
+	JLE         manynext
+
+manyrest:
+	ADDQ        $0x08, width+104(FP)
+	CMPQ        CX, width+104(FP)
+	JGE         manyadvance
+	PREFETCHT0  (R13)
+	PREFETCHT0  64(R13)
+	ADDQ        $0x00000080, R13
+	PREFETCHT0  (R14)
+	PREFETCHT0  64(R14)
+	ADDQ        $0x00000080, R14
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VMASKMOVPS  (R9)(CX*4), X0, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y6
+	VMASKMOVPS  16(BX)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VMASKMOVPS  16(R9)(CX*4), X3, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y7
+	VMASKMOVPS  (SI)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VMASKMOVPS  (R10)(CX*4), X0, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y6
+	VMASKMOVPS  16(SI)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VMASKMOVPS  16(R10)(CX*4), X3, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y7
+	VMASKMOVPS  (DI)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VMASKMOVPS  (R11)(CX*4), X0, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y6
+	VMASKMOVPS  16(DI)(CX*4), X3, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y5, Y8, Y8
+	VANDPD      Y4, Y8, Y8
+	VMASKMOVPS  16(R11)(CX*4), X3, X9
+	VCVTPS2PD   X9, Y9
+	VFMADD231PD Y9, Y8, Y7
+	VMASKMOVPS  (R8)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VMASKMOVPS  (R12)(CX*4), X0, X2
+	VCVTPS2PD   X2, Y2
+	VFMADD231PD Y2, Y8, Y6
+	VMASKMOVPS  16(R8)(CX*4), X3, X2
+	VCVTPS2PD   X2, Y2
+	VSUBPD      Y5, Y2, Y2
+	VANDPD      Y4, Y2, Y2
+	VMASKMOVPS  16(R12)(CX*4), X3, X5
+	VCVTPS2PD   X5, Y5
+	VFMADD231PD Y5, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+
+manyadvance:
+	MOVQ xPitch+112(FP), CX
+	LEAQ (R8)(CX*4), BX
+	MOVQ gPitch+120(FP), CX
+	LEAQ (R12)(CX*4), R9
+	SUBQ $0x04, rows+96(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+96(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+112(FP), CX
+	LEAQ (BX)(CX*4), R13
+	MOVQ gPitch+120(FP), CX
+	LEAQ (R9)(CX*4), R14
+	XORQ CX, CX
+	SUBQ $0x08, width+104(FP)
+	JLT  onerest
+
+onenext:
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VCVTPS2PD   (BX)(CX*4), Y8
+	VSUBPD      Y2, Y8, Y8
+	VCVTPS2PD   (R9)(CX*4), Y2
+	VFMADD231PD Y2, Y8, Y6
+	VCVTPS2PD   16(BX)(CX*4), Y2
+	VSUBPD      Y5, Y2, Y2
+	VCVTPS2PD   16(R9)(CX*4), Y5
+	VFMADD231PD Y5, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+	ADDQ        $0x08, CX
+	CMPQ        CX, width+104(FP)
+	JLE         onenext
+
+onerest:
+	ADDQ        $0x08, width+104(FP)
+	CMPQ        CX, width+104(FP)
+	JGE         oneadvance
+	VCVTPS2PD   (DX)(CX*4), Y2
+	VMOVUPD     (AX)(CX*8), Y6
+	VCVTPS2PD   16(DX)(CX*4), Y5
+	VMOVUPD     32(AX)(CX*8), Y7
+	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   X8, Y8
+	VSUBPD      Y2, Y8, Y8
+	VANDPD      Y1, Y8, Y8
+	VMASKMOVPS  (R9)(CX*4), X0, X2
+	VCVTPS2PD   X2, Y2
+	VFMADD231PD Y2, Y8, Y6
+	VMASKMOVPS  16(BX)(CX*4), X3, X2
+	VCVTPS2PD   X2, Y2
+	VSUBPD      Y5, Y2, Y2
+	VANDPD      Y4, Y2, Y2
+	VMASKMOVPS  16(R9)(CX*4), X3, X5
+	VCVTPS2PD   X5, Y5
+	VFMADD231PD Y5, Y2, Y7
+	VMOVUPD     Y6, (AX)(CX*8)
+	VMOVUPD     Y7, 32(AX)(CX*8)
+
+oneadvance:
+	MOVQ xPitch+112(FP), CX
+	LEAQ (BX)(CX*4), BX
+	MOVQ gPitch+120(FP), CX
+	LEAQ (R9)(CX*4), R9
+	SUBQ $0x01, rows+96(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(y []float32, x []float32, rows int, width int, yPitch int, xPitch int, factor float32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-84
 	MOVQ         y_base+0(FP), CX
-	MOVQ         own_base+24(FP), DX
-	MOVQ         x_base+48(FP), BX
-	MOVQ         stride+72(FP), SI
-	MOVQ         count+80(FP), DI
-	SHLQ         $0x02, SI
-	MOVSS        k+88(FP), X0
+	MOVQ         x_base+24(FP), DX
+	MOVSS        factor+80(FP), X0
 	VBROADCASTSS X0, Y0
-	MOVSS        alpha+92(FP), X1
+	VXORPS       Y1, Y1, Y1
+	MOVQ         rows+48(FP), BX
+	MOVQ         width+56(FP), SI
+
+pixel:
+	TESTQ   $0x00000007, SI
+	JZ      even
+	LEAQ    -8(SI), AX
+	VMOVUPS (DX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	XORQ    AX, AX
+	SUBQ    $0x08, SI
+
+odd:
+	VMOVUPS (DX)(AX*4), Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     odd
+	MOVQ    SI, AX
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, SI
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	SUBQ $0x08, SI
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VMULPS     Y0, Y1, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VMULPS     Y0, Y1, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, SI
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, SI
+
+advance:
+	MOVQ yPitch+64(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+72(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ BX
+	JNZ  pixel
+	VZEROUPPER
+	RET
+
+// func windowMaxAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int)
+// Requires: AVX, AVX2
+TEXT ·windowMaxAVX2(SB), NOSPLIT, $0-112
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ     32(AX), R9
+	CMPQ     R9, channels+56(FP)
+	JGT      fourdone
+	LEAQ     (DX)(AX*4), BX
+	VPCMPEQD Y0, Y0, Y0
+	VPSLLD   $0x17, Y0, Y0
+	VXORPS   Y1, Y1, Y1
+	VPCMPEQD Y2, Y2, Y2
+	VPSLLD   $0x17, Y2, Y2
+	VXORPS   Y3, Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSLLD   $0x17, Y4, Y4
+	VXORPS   Y5, Y5, Y5
+	VPCMPEQD Y6, Y6, Y6
+	VPSLLD   $0x17, Y6, Y6
+	VXORPS   Y7, Y7, Y7
+	MOVQ     rows+64(FP), DI
+
+fourrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+fourcol:
+	VMOVUPS (SI), Y8
+	VMAXPS  Y8, Y0, Y0
+	VCMPPS  $0x03, Y8, Y1, Y1
+	VMOVUPS 32(SI), Y8
+	VMAXPS  Y8, Y2, Y2
+	VCMPPS  $0x03, Y8, Y3, Y3
+	VMOVUPS 64(SI), Y8
+	VMAXPS  Y8, Y4, Y4
+	VCMPPS  $0x03, Y8, Y5, Y5
+	VMOVUPS 96(SI), Y8
+	VMAXPS  Y8, Y6, Y6
+	VCMPPS  $0x03, Y8, Y7, Y7
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     fourcol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     fourrow
+	VORPS   Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+	VORPS   Y3, Y2, Y2
+	VMOVUPS Y2, 32(CX)(AX*4)
+	VORPS   Y5, Y4, Y4
+	VMOVUPS Y4, 64(CX)(AX*4)
+	VORPS   Y7, Y6, Y6
+	VMOVUPS Y6, 96(CX)(AX*4)
+	ADDQ    $0x20, AX
+	JMP     four
+
+fourdone:
+one:
+	LEAQ     8(AX), R9
+	CMPQ     R9, channels+56(FP)
+	JGT      onedone
+	LEAQ     (DX)(AX*4), BX
+	VPCMPEQD Y0, Y0, Y0
+	VPSLLD   $0x17, Y0, Y0
+	VXORPS   Y1, Y1, Y1
+	MOVQ     rows+64(FP), DI
+
+onerow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+onecol:
+	VMOVUPS (SI), Y2
+	VMAXPS  Y2, Y0, Y0
+	VCMPPS  $0x03, Y2, Y1, Y1
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     onecol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     onerow
+	VORPS   Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JMP     one
+
+onedone:
+	CMPQ     AX, channels+56(FP)
+	JGE      advance
+	MOVQ     channels+56(FP), AX
+	SUBQ     $0x08, AX
+	LEAQ     (DX)(AX*4), BX
+	VPCMPEQD Y0, Y0, Y0
+	VPSLLD   $0x17, Y0, Y0
+	VXORPS   Y1, Y1, Y1
+	MOVQ     rows+64(FP), DI
+
+lastrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+lastcol:
+	VMOVUPS (SI), Y2
+	VMAXPS  Y2, Y0, Y0
+	VCMPPS  $0x03, Y2, Y1, Y1
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     lastcol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     lastrow
+	VORPS   Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+
+advance:
+	MOVQ yStep+80(FP), R9
+	LEAQ (CX)(R9*4), CX
+	MOVQ xStep+88(FP), R9
+	LEAQ (DX)(R9*4), DX
+	DECQ windows+48(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
+// func windowMeanAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int, divisor float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·windowMeanAVX2(SB), NOSPLIT, $0-116
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVSS        divisor+112(FP), X0
+	VBROADCASTSS X0, Y0
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ   32(AX), R9
+	CMPQ   R9, channels+56(FP)
+	JGT    fourdone
+	LEAQ   (DX)(AX*4), BX
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   rows+64(FP), DI
+
+fourrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+fourcol:
+	VADDPS  (SI), Y1, Y1
+	VADDPS  32(SI), Y2, Y2
+	VADDPS  64(SI), Y3, Y3
+	VADDPS  96(SI), Y4, Y4
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     fourcol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     fourrow
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	VDIVPS  Y0, Y2, Y2
+	VMOVUPS Y2, 32(CX)(AX*4)
+	VDIVPS  Y0, Y3, Y3
+	VMOVUPS Y3, 64(CX)(AX*4)
+	VDIVPS  Y0, Y4, Y4
+	VMOVUPS Y4, 96(CX)(AX*4)
+	ADDQ    $0x20, AX
+	JMP     four
+
+fourdone:
+one:
+	LEAQ   8(AX), R9
+	CMPQ   R9, channels+56(FP)
+	JGT    onedone
+	LEAQ   (DX)(AX*4), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   rows+64(FP), DI
+
+onerow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+onecol:
+	VADDPS  (SI), Y1, Y1
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     onecol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     onerow
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	JMP     one
+
+onedone:
+	CMPQ   AX, channels+56(FP)
+	JGE    advance
+	MOVQ   channels+56(FP), AX
+	SUBQ   $0x08, AX
+	LEAQ   (DX)(AX*4), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   rows+64(FP), DI
+
+lastrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+lastcol:
+	VADDPS  (SI), Y1, Y1
+	MOVQ    xCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     lastcol
+	MOVQ    xRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     lastrow
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+advance:
+	MOVQ yStep+80(FP), R9
+	LEAQ (CX)(R9*4), CX
+	MOVQ xStep+88(FP), R9
+	LEAQ (DX)(R9*4), DX
+	DECQ windows+48(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
+// func windowPickAVX2(dx []float32, x []float32, y []float32, dy []float32, windows int, channels int, rows int, cols int, yStep int, dyStep int, dxStep int, dxRow int, dxCol int, xStep int, xRow int, xCol int, mask []int32)
+// Requires: AVX
+TEXT ·windowPickAVX2(SB), NOSPLIT, $0-216
+	MOVQ    dx_base+0(FP), CX
+	MOVQ    x_base+24(FP), DX
+	MOVQ    y_base+48(FP), BX
+	MOVQ    dy_base+72(FP), SI
+	MOVQ    mask_base+192(FP), AX
+	VMOVUPS (AX), Y0
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ    32(AX), R13
+	CMPQ    R13, channels+104(FP)
+	JGT     fourdone
+	LEAQ    (CX)(AX*4), DI
+	LEAQ    (DX)(AX*4), R9
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS 32(BX)(AX*4), Y4
+	VMOVUPS 32(SI)(AX*4), Y5
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS 64(BX)(AX*4), Y7
+	VMOVUPS 64(SI)(AX*4), Y8
+	VXORPS  Y9, Y9, Y9
+	VMOVUPS 96(BX)(AX*4), Y10
+	VMOVUPS 96(SI)(AX*4), Y11
+	VXORPS  Y12, Y12, Y12
+	MOVQ    rows+112(FP), R11
+
+fourrow:
+	MOVQ DI, R8
+	MOVQ R9, R10
+	MOVQ cols+120(FP), R12
+
+fourcol:
+	VCMPPS  $0x00, (R10), Y1, Y13
+	VANDNPS Y13, Y3, Y13
+	VORPS   Y13, Y3, Y3
+	VANDPS  Y2, Y13, Y13
+	VADDPS  (R8), Y13, Y13
+	VMOVUPS Y13, (R8)
+	VCMPPS  $0x00, 32(R10), Y4, Y13
+	VANDNPS Y13, Y6, Y13
+	VORPS   Y13, Y6, Y6
+	VANDPS  Y5, Y13, Y13
+	VADDPS  32(R8), Y13, Y13
+	VMOVUPS Y13, 32(R8)
+	VCMPPS  $0x00, 64(R10), Y7, Y13
+	VANDNPS Y13, Y9, Y13
+	VORPS   Y13, Y9, Y9
+	VANDPS  Y8, Y13, Y13
+	VADDPS  64(R8), Y13, Y13
+	VMOVUPS Y13, 64(R8)
+	VCMPPS  $0x00, 96(R10), Y10, Y13
+	VANDNPS Y13, Y12, Y13
+	VORPS   Y13, Y12, Y12
+	VANDPS  Y11, Y13, Y13
+	VADDPS  96(R8), Y13, Y13
+	VMOVUPS Y13, 96(R8)
+	MOVQ    dxCol+160(FP), R13
+	LEAQ    (R8)(R13*4), R8
+	MOVQ    xCol+184(FP), R13
+	LEAQ    (R10)(R13*4), R10
+	DECQ    R12
+	JNZ     fourcol
+	MOVQ    dxRow+152(FP), R13
+	LEAQ    (DI)(R13*4), DI
+	MOVQ    xRow+176(FP), R13
+	LEAQ    (R9)(R13*4), R9
+	DECQ    R11
+	JNZ     fourrow
+	ADDQ    $0x20, AX
+	JMP     four
+
+fourdone:
+one:
+	LEAQ    8(AX), R13
+	CMPQ    R13, channels+104(FP)
+	JGT     onedone
+	LEAQ    (CX)(AX*4), DI
+	LEAQ    (DX)(AX*4), R9
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    rows+112(FP), R11
+
+onerow:
+	MOVQ DI, R8
+	MOVQ R9, R10
+	MOVQ cols+120(FP), R12
+
+onecol:
+	VCMPPS  $0x00, (R10), Y1, Y4
+	VANDNPS Y4, Y3, Y4
+	VORPS   Y4, Y3, Y3
+	VANDPS  Y2, Y4, Y4
+	VADDPS  (R8), Y4, Y4
+	VMOVUPS Y4, (R8)
+	MOVQ    dxCol+160(FP), R13
+	LEAQ    (R8)(R13*4), R8
+	MOVQ    xCol+184(FP), R13
+	LEAQ    (R10)(R13*4), R10
+	DECQ    R12
+	JNZ     onecol
+	MOVQ    dxRow+152(FP), R13
+	LEAQ    (DI)(R13*4), DI
+	MOVQ    xRow+176(FP), R13
+	LEAQ    (R9)(R13*4), R9
+	DECQ    R11
+	JNZ     onerow
+	ADDQ    $0x08, AX
+	JMP     one
+
+onedone:
+	CMPQ    AX, channels+104(FP)
+	JGE     advance
+	MOVQ    channels+104(FP), AX
+	SUBQ    $0x08, AX
+	LEAQ    (CX)(AX*4), DI
+	LEAQ    (DX)(AX*4), R9
+	VMOVUPS (BX)(AX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VMOVAPS Y0, Y3
+	MOVQ    rows+112(FP), R11
+
+lastrow:
+	MOVQ DI, R8
+	MOVQ R9, R10
+	MOVQ cols+120(FP), R12
+
+lastcol:
+	VCMPPS  $0x00, (R10), Y1, Y4
+	VANDNPS Y4, Y3, Y4
+	VORPS   Y4, Y3, Y3
+	VANDPS  Y2, Y4, Y4
+	VADDPS  (R8), Y4, Y4
+	VMOVUPS Y4, (R8)
+	MOVQ    dxCol+160(FP), R13
+	LEAQ    (R8)(R13*4), R8
+	MOVQ    xCol+184(FP), R13
+	LEAQ    (R10)(R13*4), R10
+	DECQ    R12
+	JNZ     lastcol
+	MOVQ    dxRow+152(FP), R13
+	LEAQ    (DI)(R13*4), DI
+	MOVQ    xRow+176(FP), R13
+	LEAQ    (R9)(R13*4), R9
+	DECQ    R11
+	JNZ     lastrow
+
+advance:
+	MOVQ dxStep+144(FP), R13
+	LEAQ (CX)(R13*4), CX
+	MOVQ xStep+168(FP), R13
+	LEAQ (DX)(R13*4), DX
+	MOVQ yStep+128(FP), R13
+	LEAQ (BX)(R13*4), BX
+	MOVQ dyStep+136(FP), R13
+	LEAQ (SI)(R13*4), SI
+	DECQ windows+96(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
+// func windowSpreadAVX2(dx []float32, dy []float32, windows int, channels int, rows int, cols int, dyStep int, dxStep int, dxRow int, dxCol int, divisor float32, mask []int32)
+// Requires: AVX, AVX2, SSE
+TEXT ·windowSpreadAVX2(SB), NOSPLIT, $0-144
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dy_base+24(FP), DX
+	MOVSS        divisor+112(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         mask_base+120(FP), AX
+	VMOVUPS      (AX), Y1
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ    32(AX), R9
+	CMPQ    R9, channels+56(FP)
+	JGT     fourdone
+	LEAQ    (CX)(AX*4), BX
+	VMOVUPS (DX)(AX*4), Y2
+	VDIVPS  Y0, Y2, Y2
+	VMOVUPS 32(DX)(AX*4), Y3
+	VDIVPS  Y0, Y3, Y3
+	VMOVUPS 64(DX)(AX*4), Y4
+	VDIVPS  Y0, Y4, Y4
+	VMOVUPS 96(DX)(AX*4), Y5
+	VDIVPS  Y0, Y5, Y5
+	MOVQ    rows+64(FP), DI
+
+fourrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+fourcol:
+	VADDPS  (SI), Y2, Y6
+	VMOVUPS Y6, (SI)
+	VADDPS  32(SI), Y3, Y6
+	VMOVUPS Y6, 32(SI)
+	VADDPS  64(SI), Y4, Y6
+	VMOVUPS Y6, 64(SI)
+	VADDPS  96(SI), Y5, Y6
+	VMOVUPS Y6, 96(SI)
+	MOVQ    dxCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     fourcol
+	MOVQ    dxRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     fourrow
+	ADDQ    $0x20, AX
+	JMP     four
+
+fourdone:
+one:
+	LEAQ    8(AX), R9
+	CMPQ    R9, channels+56(FP)
+	JGT     onedone
+	LEAQ    (CX)(AX*4), BX
+	VMOVUPS (DX)(AX*4), Y2
+	VDIVPS  Y0, Y2, Y2
+	MOVQ    rows+64(FP), DI
+
+onerow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+onecol:
+	VADDPS  (SI), Y2, Y3
+	VMOVUPS Y3, (SI)
+	MOVQ    dxCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     onecol
+	MOVQ    dxRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     onerow
+	ADDQ    $0x08, AX
+	JMP     one
+
+onedone:
+	CMPQ    AX, channels+56(FP)
+	JGE     advance
+	MOVQ    channels+56(FP), AX
+	SUBQ    $0x08, AX
+	LEAQ    (CX)(AX*4), BX
+	VMOVUPS (DX)(AX*4), Y2
+	VDIVPS  Y0, Y2, Y2
+	VANDNPS Y2, Y1, Y2
+	MOVQ    rows+64(FP), DI
+
+lastrow:
+	MOVQ BX, SI
+	MOVQ cols+72(FP), R8
+
+lastcol:
+	VADDPS  (SI), Y2, Y3
+	VMOVUPS Y3, (SI)
+	MOVQ    dxCol+104(FP), R9
+	LEAQ    (SI)(R9*4), SI
+	DECQ    R8
+	JNZ     lastcol
+	MOVQ    dxRow+96(FP), R9
+	LEAQ    (BX)(R9*4), BX
+	DECQ    DI
+	JNZ     lastrow
+
+advance:
+	MOVQ dxStep+88(FP), R9
+	LEAQ (CX)(R9*4), CX
+	MOVQ dyStep+80(FP), R9
+	LEAQ (DX)(R9*4), DX
+	DECQ windows+48(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
+// func squareAVX2(y []float32, x []float32, rows int, width int, yPitch int, xPitch int)
+// Requires: AVX, MMX+
+TEXT ·squareAVX2(SB), NOSPLIT, $0-80
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+48(FP), BX
+	MOVQ   width+56(FP), SI
+
+pixel:
+	TESTQ   $0x00000007, SI
+	JZ      even
+	LEAQ    -8(SI), AX
+	VMOVUPS (DX)(AX*4), Y0
+	VMULPS  Y0, Y0, Y0
+	XORQ    AX, AX
+	SUBQ    $0x08, SI
+
+odd:
+	VMOVUPS (DX)(AX*4), Y1
+	VMULPS  Y1, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, SI
+	JLT     odd
+	MOVQ    SI, AX
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, SI
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	SUBQ $0x08, SI
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VMULPS     Y0, Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VMULPS     Y0, Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, SI
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y0
+	VMULPS  Y0, Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, SI
+
+advance:
+	MOVQ yPitch+64(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+72(FP), AX
+	LEAQ (DX)(AX*4), DX
+	DECQ BX
+	JNZ  pixel
+	VZEROUPPER
+	RET
+
+// func lrnForwardAVX2(y []float32, x []float32, near []float32, rows int, width int, yPitch int, xPitch int, localPitch int, count int, k float32, alpha float32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·lrnForwardAVX2(SB), NOSPLIT, $0-128
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         near_base+48(FP), BX
+	MOVSS        k+120(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        alpha+124(FP), X1
 	VBROADCASTSS X1, Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         y_len+8(FP), R8
-	XORQ         AX, AX
+	MOVQ         rows+72(FP), SI
+	MOVQ         width+80(FP), DI
 
-next:
-	VXORPS Y2, Y2, Y2
-	LEAQ   (BX)(AX*4), R9
-	MOVQ   DI, R10
+pixel:
+	TESTQ   $0x00000007, DI
+	JZ      even
+	LEAQ    -8(DI), AX
+	VMOVUPS (BX)(AX*4), Y2
+	LEAQ    (BX)(AX*4), R8
+	MOVQ    count+112(FP), R9
+	JMP     neighbour1test
 
-rows:
-	VMOVUPS  (R9), Y3
-	VMULPS   Y3, Y3, Y3
-	VADDPS   Y3, Y2, Y2
-	ADDQ     SI, R9
-	DECQ     R10
-	JNZ      rows
+neighbour1:
+	ADDQ   $0x04, R8
+	VADDPS (R8), Y2, Y2
+
+neighbour1test:
+	DECQ    R9
+	JNZ     neighbour1
+	VMULPS  Y1, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VSQRTPS Y2, Y3
+	VSQRTPS Y3, Y3
+	VMULPS  (DX)(AX*4), Y3, Y3
+	VDIVPS  Y2, Y3, Y3
+	XORQ    AX, AX
+	SUBQ    $0x08, DI
+
+odd:
+	VMOVUPS (BX)(AX*4), Y2
+	LEAQ    (BX)(AX*4), R8
+	MOVQ    count+112(FP), R9
+	JMP     neighbour2test
+
+neighbour2:
+	ADDQ   $0x04, R8
+	VADDPS (R8), Y2, Y2
+
+neighbour2test:
+	DECQ    R9
+	JNZ     neighbour2
+	VMULPS  Y1, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VSQRTPS Y2, Y4
+	VSQRTPS Y4, Y4
+	VMULPS  (DX)(AX*4), Y4, Y4
+	VDIVPS  Y2, Y4, Y4
+	VMOVUPS Y4, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, DI
+	JLT     odd
+	MOVQ    DI, AX
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, DI
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	SUBQ $0x08, DI
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Y2
+	LEAQ       (BX)(AX*4), R8
+	MOVQ       count+112(FP), R9
+	JMP        neighbour3test
+
+neighbour3:
+	ADDQ   $0x04, R8
+	VADDPS (R8), Y2, Y2
+
+neighbour3test:
+	DECQ    R9
+	JNZ     neighbour3
+	VMULPS  Y1, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VSQRTPS Y2, Y3
+	VSQRTPS Y3, Y3
+	VMULPS  (DX)(AX*4), Y3, Y3
+	VDIVPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	VMOVUPS (BX)(AX*4), Y2
+	LEAQ    (BX)(AX*4), R8
+	MOVQ    count+112(FP), R9
+	JMP     neighbour4test
+
+neighbour4:
+	ADDQ   $0x04, R8
+	VADDPS (R8), Y2, Y2
+
+neighbour4test:
+	DECQ    R9
+	JNZ     neighbour4
+	VMULPS  Y1, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VSQRTPS Y2, Y3
+	VSQRTPS Y3, Y3
+	VMULPS  (DX)(AX*4), Y3, Y3
+	VDIVPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, DI
+	JLT     pair
+	JG      evened
+
+single:
+	VMOVUPS (BX)(AX*4), Y2
+	LEAQ    (BX)(AX*4), R8
+	MOVQ    count+112(FP), R9
+	JMP     neighbour5test
+
+neighbour5:
+	ADDQ   $0x04, R8
+	VADDPS (R8), Y2, Y2
+
+neighbour5test:
+	DECQ    R9
+	JNZ     neighbour5
+	VMULPS  Y1, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VSQRTPS Y2, Y3
+	VSQRTPS Y3, Y3
+	VMULPS  (DX)(AX*4), Y3, Y3
+	VDIVPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, DI
+
+advance:
+	MOVQ yPitch+88(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+96(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ localPitch+104(FP), AX
+	LEAQ (BX)(AX*4), BX
+	DECQ SI
+	JNZ  pixel
+	VZEROUPPER
+	RET
+
+// func lrnRatioAVX2(power []float32, ratio []float32, x []float32, dy []float32, near []float32, rows int, width int, localPitch int, xPitch int, dyPitch int, count int, k float32, alpha float32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·lrnRatioAVX2(SB), NOSPLIT, $0-176
+	MOVQ         power_base+0(FP), CX
+	MOVQ         ratio_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         near_base+96(FP), DI
+	MOVSS        k+168(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        alpha+172(FP), X1
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         rows+120(FP), R8
+	MOVQ         width+128(FP), R9
+
+pixel:
+	TESTQ   $0x00000007, R9
+	JZ      even
+	LEAQ    -8(R9), AX
+	VMOVUPS (DI)(AX*4), Y2
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+160(FP), R11
+	JMP     neighbour1test
+
+neighbour1:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y2, Y2
+
+neighbour1test:
+	DECQ     R11
+	JNZ      neighbour1
 	VMULPS   Y1, Y2, Y2
 	VADDPS   Y0, Y2, Y2
 	VSQRTPS  Y2, Y3
-	VSQRTPS  Y3, Y2
-	VMULPS   Y3, Y2, Y2
-	VPCMPEQD Y3, Y3, Y3
-	VPSLLD   $0x19, Y3, Y3
-	VPSRLD   $0x02, Y3, Y3
-	VDIVPS   Y2, Y3, Y2
-	VMULPS   (DX)(AX*4), Y2, Y2
-	VMOVUPS  Y2, (CX)(AX*4)
-	ADDQ     $0x08, AX
-	CMPQ     AX, R8
-	JLT      next
-	VZEROUPPER
-	RET
-
-// func lrnRatioAVX2(p []float32, ratio []float32, own []float32, g []float32, x []float32, stride int, count int, k float32, alpha float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·lrnRatioAVX2(SB), NOSPLIT, $0-144
-	MOVQ         p_base+0(FP), CX
-	MOVQ         ratio_base+24(FP), DX
-	MOVQ         own_base+48(FP), BX
-	MOVQ         g_base+72(FP), SI
-	MOVQ         x_base+96(FP), DI
-	MOVQ         stride+120(FP), R8
-	MOVQ         count+128(FP), R9
-	SHLQ         $0x02, R8
-	MOVSS        k+136(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        alpha+140(FP), X1
-	VBROADCASTSS X1, Y1
-	VXORPS       Y2, Y2, Y2
-	MOVQ         p_len+8(FP), R10
-	XORQ         AX, AX
-
-next:
-	VXORPS Y2, Y2, Y2
-	LEAQ   (DI)(AX*4), R11
-	MOVQ   R9, R12
-
-rows:
-	VMOVUPS  (R11), Y3
-	VMULPS   Y3, Y3, Y3
-	VADDPS   Y3, Y2, Y2
-	ADDQ     R8, R11
-	DECQ     R12
-	JNZ      rows
-	VMULPS   Y1, Y2, Y2
-	VADDPS   Y0, Y2, Y2
-	VSQRTPS  Y2, Y4
-	VSQRTPS  Y4, Y3
-	VMULPS   Y4, Y3, Y3
+	VSQRTPS  Y3, Y3
 	VPCMPEQD Y4, Y4, Y4
 	VPSLLD   $0x19, Y4, Y4
 	VPSRLD   $0x02, Y4, Y4
-	VDIVPS   Y3, Y4, Y3
-	VMOVUPS  Y3, (CX)(AX*4)
-	VMOVUPS  (BX)(AX*4), Y4
+	VDIVPS   Y2, Y4, Y2
+	VMULPS   Y2, Y3, Y3
+	VMULPS   Y3, Y2, Y2
+	VMULPS   (SI)(AX*4), Y2, Y2
+	VMULPS   (BX)(AX*4), Y2, Y2
+	XORQ     AX, AX
+	SUBQ     $0x08, R9
+
+odd:
+	VMOVUPS (DI)(AX*4), Y4
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+160(FP), R11
+	JMP     neighbour2test
+
+neighbour2:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y4, Y4
+
+neighbour2test:
+	DECQ     R11
+	JNZ      neighbour2
+	VMULPS   Y1, Y4, Y4
+	VADDPS   Y0, Y4, Y4
+	VSQRTPS  Y4, Y5
+	VSQRTPS  Y5, Y5
+	VPCMPEQD Y6, Y6, Y6
+	VPSLLD   $0x19, Y6, Y6
+	VPSRLD   $0x02, Y6, Y6
+	VDIVPS   Y4, Y6, Y4
+	VMULPS   Y4, Y5, Y5
+	VMULPS   Y5, Y4, Y4
 	VMULPS   (SI)(AX*4), Y4, Y4
-	VMULPS   Y3, Y4, Y4
-	VDIVPS   Y2, Y4, Y4
+	VMULPS   (BX)(AX*4), Y4, Y4
+	VMOVUPS  Y5, (CX)(AX*4)
 	VMOVUPS  Y4, (DX)(AX*4)
 	ADDQ     $0x08, AX
-	CMPQ     AX, R10
-	JLT      next
+	CMPQ     AX, R9
+	JLT      odd
+	MOVQ     R9, AX
+	VMOVUPS  Y3, (CX)(AX*4)
+	VMOVUPS  Y2, (DX)(AX*4)
+	ADDQ     $0x08, R9
+	JMP      advance
+
+even:
+	XORQ AX, AX
+	SUBQ $0x08, R9
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	PREFETCHT0 512(SI)(AX*4)
+	PREFETCHT0 512(DI)(AX*4)
+	VMOVUPS    (DI)(AX*4), Y2
+	LEAQ       (DI)(AX*4), R10
+	MOVQ       count+160(FP), R11
+	JMP        neighbour3test
+
+neighbour3:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y2, Y2
+
+neighbour3test:
+	DECQ     R11
+	JNZ      neighbour3
+	VMULPS   Y1, Y2, Y2
+	VADDPS   Y0, Y2, Y2
+	VSQRTPS  Y2, Y3
+	VSQRTPS  Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSLLD   $0x19, Y4, Y4
+	VPSRLD   $0x02, Y4, Y4
+	VDIVPS   Y2, Y4, Y2
+	VMULPS   Y2, Y3, Y3
+	VMULPS   Y3, Y2, Y2
+	VMULPS   (SI)(AX*4), Y2, Y2
+	VMULPS   (BX)(AX*4), Y2, Y2
+	VMOVUPS  Y3, (CX)(AX*4)
+	VMOVUPS  Y2, (DX)(AX*4)
+	ADDQ     $0x08, AX
+	VMOVUPS  (DI)(AX*4), Y2
+	LEAQ     (DI)(AX*4), R10
+	MOVQ     count+160(FP), R11
+	JMP      neighbour4test
+
+neighbour4:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y2, Y2
+
+neighbour4test:
+	DECQ     R11
+	JNZ      neighbour4
+	VMULPS   Y1, Y2, Y2
+	VADDPS   Y0, Y2, Y2
+	VSQRTPS  Y2, Y3
+	VSQRTPS  Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSLLD   $0x19, Y4, Y4
+	VPSRLD   $0x02, Y4, Y4
+	VDIVPS   Y2, Y4, Y2
+	VMULPS   Y2, Y3, Y3
+	VMULPS   Y3, Y2, Y2
+	VMULPS   (SI)(AX*4), Y2, Y2
+	VMULPS   (BX)(AX*4), Y2, Y2
+	VMOVUPS  Y3, (CX)(AX*4)
+	VMOVUPS  Y2, (DX)(AX*4)
+	ADDQ     $0x08, AX
+	CMPQ     AX, R9
+	JLT      pair
+	JG       evened
+
+single:
+	VMOVUPS (DI)(AX*4), Y2
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+160(FP), R11
+	JMP     neighbour5test
+
+neighbour5:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y2, Y2
+
+neighbour5test:
+	DECQ     R11
+	JNZ      neighbour5
+	VMULPS   Y1, Y2, Y2
+	VADDPS   Y0, Y2, Y2
+	VSQRTPS  Y2, Y3
+	VSQRTPS  Y3, Y3
+	VPCMPEQD Y4, Y4, Y4
+	VPSLLD   $0x19, Y4, Y4
+	VPSRLD   $0x02, Y4, Y4
+	VDIVPS   Y2, Y4, Y2
+	VMULPS   Y2, Y3, Y3
+	VMULPS   Y3, Y2, Y2
+	VMULPS   (SI)(AX*4), Y2, Y2
+	VMULPS   (BX)(AX*4), Y2, Y2
+	VMOVUPS  Y3, (CX)(AX*4)
+	VMOVUPS  Y2, (DX)(AX*4)
+
+evened:
+	ADDQ $0x08, R9
+
+advance:
+	MOVQ localPitch+136(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ localPitch+136(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ xPitch+144(FP), AX
+	LEAQ (BX)(AX*4), BX
+	MOVQ dyPitch+152(FP), AX
+	LEAQ (SI)(AX*4), SI
+	MOVQ localPitch+136(FP), AX
+	LEAQ (DI)(AX*4), DI
+	DECQ R8
+	JNZ  pixel
 	VZEROUPPER
 	RET
 
-// func lrnGradAVX2(dx []float32, own []float32, g []float32, p []float32, ratio []float32, stride int, count int, slope float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·lrnGradAVX2(SB), NOSPLIT, $0-140
+// func lrnGradAVX2(dx []float32, x []float32, dy []float32, power []float32, ratio []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, localPitch int, count int, slope float32)
+// Requires: AVX, AVX2, MMX+, SSE
+TEXT ·lrnGradAVX2(SB), NOSPLIT, $0-180
 	MOVQ         dx_base+0(FP), CX
-	MOVQ         own_base+24(FP), DX
-	MOVQ         g_base+48(FP), BX
-	MOVQ         p_base+72(FP), SI
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         power_base+72(FP), SI
 	MOVQ         ratio_base+96(FP), DI
-	MOVQ         stride+120(FP), R8
-	MOVQ         count+128(FP), R9
-	SHLQ         $0x02, R8
-	MOVSS        slope+136(FP), X0
+	MOVSS        slope+176(FP), X0
 	VBROADCASTSS X0, Y0
 	VXORPS       Y1, Y1, Y1
-	MOVQ         dx_len+8(FP), R10
-	XORQ         AX, AX
+	MOVQ         rows+120(FP), R8
+	MOVQ         width+128(FP), R9
 
-next:
-	VXORPS Y1, Y1, Y1
-	LEAQ   (DI)(AX*4), R11
-	MOVQ   R9, R12
+pixel:
+	TESTQ   $0x00000007, R9
+	JZ      even
+	LEAQ    -8(R9), AX
+	VMOVUPS (DI)(AX*4), Y1
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+168(FP), R11
+	JMP     neighbour1test
 
-rows:
-	VMOVUPS (R11), Y2
-	VADDPS  Y2, Y1, Y1
-	ADDQ    R8, R11
-	DECQ    R12
-	JNZ     rows
+neighbour1:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y1, Y1
+
+neighbour1test:
+	DECQ    R11
+	JNZ     neighbour1
+	VMULPS  (DX)(AX*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VMULPS  (SI)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	XORQ    AX, AX
+	SUBQ    $0x08, R9
+
+odd:
+	VMOVUPS (DI)(AX*4), Y1
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+168(FP), R11
+	JMP     neighbour2test
+
+neighbour2:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y1, Y1
+
+neighbour2test:
+	DECQ    R11
+	JNZ     neighbour2
+	VMULPS  (DX)(AX*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y3
+	VMULPS  (SI)(AX*4), Y3, Y3
+	VSUBPS  Y1, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R9
+	JLT     odd
+	MOVQ    R9, AX
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, R9
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	SUBQ $0x08, R9
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	PREFETCHT0 512(SI)(AX*4)
+	PREFETCHT0 512(DI)(AX*4)
+	VMOVUPS    (DI)(AX*4), Y1
+	LEAQ       (DI)(AX*4), R10
+	MOVQ       count+168(FP), R11
+	JMP        neighbour3test
+
+neighbour3:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y1, Y1
+
+neighbour3test:
+	DECQ    R11
+	JNZ     neighbour3
 	VMULPS  (DX)(AX*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS (BX)(AX*4), Y2
@@ -2394,269 +19546,860 @@ rows:
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS Y2, (CX)(AX*4)
 	ADDQ    $0x08, AX
-	CMPQ    AX, R10
-	JLT     next
+	VMOVUPS (DI)(AX*4), Y1
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+168(FP), R11
+	JMP     neighbour4test
+
+neighbour4:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y1, Y1
+
+neighbour4test:
+	DECQ    R11
+	JNZ     neighbour4
+	VMULPS  (DX)(AX*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VMULPS  (SI)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R9
+	JLT     pair
+	JG      evened
+
+single:
+	VMOVUPS (DI)(AX*4), Y1
+	LEAQ    (DI)(AX*4), R10
+	MOVQ    count+168(FP), R11
+	JMP     neighbour5test
+
+neighbour5:
+	ADDQ   $0x04, R10
+	VADDPS (R10), Y1, Y1
+
+neighbour5test:
+	DECQ    R11
+	JNZ     neighbour5
+	VMULPS  (DX)(AX*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VMULPS  (SI)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R9
+
+advance:
+	MOVQ dxPitch+136(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+144(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ dyPitch+152(FP), AX
+	LEAQ (BX)(AX*4), BX
+	MOVQ localPitch+160(FP), AX
+	LEAQ (SI)(AX*4), SI
+	MOVQ localPitch+160(FP), AX
+	LEAQ (DI)(AX*4), DI
+	DECQ R8
+	JNZ  pixel
 	VZEROUPPER
 	RET
 
-// func padRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, mask []int32)
+// func copyPanelAVX2(to []float32, from []float32, rows int, cols int, full int, rest int, toRow int, toCol int, fromRow int, fromCol int)
 // Requires: AVX
-TEXT ·padRowsAVX2(SB), NOSPLIT, $0-112
-	MOVQ    to_base+0(FP), AX
-	MOVQ    from_base+24(FP), CX
-	MOVQ    rows+48(FP), DX
-	MOVQ    width+56(FP), BX
-	MOVQ    before+64(FP), SI
-	MOVQ    full+72(FP), DI
-	MOVQ    step+80(FP), R8
+TEXT ·copyPanelAVX2(SB), NOSPLIT, $0-112
+	MOVQ    toCol+88(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    fromCol+104(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    full+64(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    rest+72(FP), BX
 	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	VXORPS  Y0, Y0, Y0
-	MOVQ    mask_base+88(FP), R9
-	VMOVUPS (R9), Y2
+	SHLQ    $0x03, DX
+	LEAQ    laneMasks<>+0(SB), SI
+	SUBQ    BX, SI
+	VMOVUPS 32(SI), Y0
+	MOVQ    to_base+0(FP), DI
+	MOVQ    from_base+24(FP), R8
+	MOVQ    rows+48(FP), R9
+	MOVQ    toRow+80(FP), R11
+	MOVQ    fromRow+96(FP), R12
+	SHLQ    $0x02, R11
+	SHLQ    $0x02, R12
 
 row:
-	MOVQ AX, R9
-	LEAQ (AX)(SI*1), R10
+	MOVQ DI, R13
+	MOVQ R8, R14
+	MOVQ cols+56(FP), R10
 
-left:
-	CMPQ    R9, R10
-	JGE     inside
-	VMOVUPS Y0, (R9)
-	ADDQ    $0x20, R9
-	JMP     left
-
-inside:
-	MOVQ  R10, R9
-	MOVQ  CX, R10
-	MOVQ  DI, R11
-	TESTQ R11, R11
-	JZ    rest
-
-eight:
-	VMOVUPS (R10), Y1
-	VMOVUPS Y1, (R9)
-	ADDQ    $0x20, R10
-	ADDQ    $0x20, R9
-	DECQ    R11
-	JNZ     eight
-
-rest:
-	VMASKMOVPS (R10), Y2, Y1
-	VMOVUPS    Y1, (R9)
-	ADDQ       $0x20, R9
-	LEAQ       (AX)(BX*1), R10
-
-right:
-	CMPQ    R9, R10
-	JGE     done
-	VMOVUPS Y0, (R9)
-	ADDQ    $0x20, R9
-	JMP     right
-
-done:
-	MOVQ R10, AX
-	ADDQ R8, CX
-	DECQ DX
-	JNZ  row
-	VZEROUPPER
-	RET
-
-// func padEvenRowsAVX2(to []float32, from []float32, rows int, width int, before int, full int, step int, first []int32, second []int32)
-// Requires: AVX, AVX2
-TEXT ·padEvenRowsAVX2(SB), NOSPLIT, $0-136
-	MOVQ    to_base+0(FP), AX
-	MOVQ    from_base+24(FP), CX
-	MOVQ    rows+48(FP), DX
-	MOVQ    width+56(FP), BX
-	MOVQ    before+64(FP), SI
-	MOVQ    full+72(FP), DI
-	MOVQ    step+80(FP), R8
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	SHLQ    $0x02, R8
-	VXORPS  Y0, Y0, Y0
-	MOVQ    first_base+88(FP), R9
-	VMOVUPS (R9), Y3
-	MOVQ    second_base+112(FP), R9
-	VMOVUPS (R9), Y4
-
-row:
-	MOVQ AX, R9
-	LEAQ (AX)(SI*1), R10
-
-left:
-	CMPQ    R9, R10
-	JGE     inside
-	VMOVUPS Y0, (R9)
-	ADDQ    $0x20, R9
-	JMP     left
-
-inside:
-	MOVQ  R10, R9
-	MOVQ  CX, R10
-	MOVQ  DI, R11
-	TESTQ R11, R11
-	JZ    rest
-
-eight:
-	VMOVUPS (R10), Y1
-	VMOVUPS 32(R10), Y2
-	VSHUFPS $0x88, Y2, Y1, Y1
-	VPERMPD $0xd8, Y1, Y1
-	VMOVUPS Y1, (R9)
-	ADDQ    $0x40, R10
-	ADDQ    $0x20, R9
-	DECQ    R11
-	JNZ     eight
-
-rest:
-	VMASKMOVPS (R10), Y3, Y1
-	VMASKMOVPS 32(R10), Y4, Y2
-	VSHUFPS    $0x88, Y2, Y1, Y1
-	VPERMPD    $0xd8, Y1, Y1
-	VMOVUPS    Y1, (R9)
-	ADDQ       $0x20, R9
-	LEAQ       (AX)(BX*1), R10
-
-right:
-	CMPQ    R9, R10
-	JGE     done
-	VMOVUPS Y0, (R9)
-	ADDQ    $0x20, R9
-	JMP     right
-
-done:
-	MOVQ R10, AX
-	ADDQ R8, CX
-	DECQ DX
-	JNZ  row
-	VZEROUPPER
-	RET
-
-// func unpadRowsAVX2(to []float32, from []float32, rows int, n int, toStep int, fromStep int, add float32, low float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·unpadRowsAVX2(SB), NOSPLIT, $0-88
-	MOVQ         to_base+0(FP), AX
-	MOVQ         from_base+24(FP), CX
-	MOVQ         rows+48(FP), DX
-	MOVQ         n+56(FP), BX
-	MOVQ         toStep+64(FP), SI
-	MOVQ         fromStep+72(FP), DI
-	SHLQ         $0x02, SI
-	SHLQ         $0x02, DI
-	MOVSS        add+80(FP), X0
-	MOVSS        low+84(FP), X1
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS X1, Y1
-	CMPQ         BX, $0x08
-	JLT          fours
-	LEAQ         -8(BX), R8
-
-eightsRow:
-	XORQ BX, BX
-	JMP  eightsTest
-
-eightsNext:
-	VMOVUPS (CX)(BX*4), Y2
-	VADDPS  Y0, Y2, Y2
-	VMAXPS  Y2, Y1, Y2
-	VMOVUPS Y2, (AX)(BX*4)
-	ADDQ    $0x08, BX
-
-eightsTest:
-	CMPQ    BX, R8
-	JLT     eightsNext
-	VMOVUPS (CX)(R8*4), Y2
-	VADDPS  Y0, Y2, Y2
-	VMAXPS  Y2, Y1, Y2
-	VMOVUPS Y2, (AX)(R8*4)
-	ADDQ    SI, AX
-	ADDQ    DI, CX
-	DECQ    DX
-	JNZ     eightsRow
-	VZEROUPPER
-	RET
-
-fours:
-	CMPQ BX, $0x04
-	JLT  ones
-	LEAQ -4(BX), R8
-
-foursRow:
-	XORQ BX, BX
-	JMP  foursTest
-
-foursNext:
-	VMOVUPS (CX)(BX*4), X2
-	VADDPS  X0, X2, X2
-	VMAXPS  X2, X1, X2
-	VMOVUPS X2, (AX)(BX*4)
-	ADDQ    $0x04, BX
-
-foursTest:
-	CMPQ    BX, R8
-	JLT     foursNext
-	VMOVUPS (CX)(R8*4), X2
-	VADDPS  X0, X2, X2
-	VMAXPS  X2, X1, X2
-	VMOVUPS X2, (AX)(R8*4)
-	ADDQ    SI, AX
-	ADDQ    DI, CX
-	DECQ    DX
-	JNZ     foursRow
-	VZEROUPPER
-	RET
-
-ones:
-	LEAQ -1(BX), R8
-
-onesRow:
-	XORQ BX, BX
-	JMP  onesTest
-
-onesNext:
-	VMOVSS (CX)(BX*4), X2
-	VADDSS X0, X2, X2
-	VMAXSS X2, X1, X2
-	VMOVSS X2, (AX)(BX*4)
-	ADDQ   $0x01, BX
-
-onesTest:
-	CMPQ   BX, R8
-	JLT    onesNext
-	VMOVSS (CX)(R8*4), X2
-	VADDSS X0, X2, X2
-	VMAXSS X2, X1, X2
-	VMOVSS X2, (AX)(R8*4)
-	ADDQ   SI, AX
-	ADDQ   DI, CX
-	DECQ   DX
-	JNZ    onesRow
-	VZEROUPPER
-	RET
-
-// func zipAVX2(to []float32, even []float32, odd []float32)
-// Requires: AVX
-TEXT ·zipAVX2(SB), NOSPLIT, $0-72
-	MOVQ to_base+0(FP), AX
-	MOVQ even_base+24(FP), CX
-	MOVQ odd_base+48(FP), DX
-	MOVQ even_len+32(FP), BX
+position:
 	XORQ SI, SI
+	CMPQ SI, DX
+	JGE  rest
+
+eight:
+	VMOVUPS (R14)(SI*1), Y1
+	VMOVUPS Y1, (R13)(SI*1)
+	ADDQ    $0x20, SI
+	CMPQ    SI, DX
+	JLT     eight
+
+rest:
+	TESTQ      BX, BX
+	JZ         done
+	VMASKMOVPS (R14)(SI*1), Y0, Y1
+	VMOVUPS    Y1, (R13)(SI*1)
+
+done:
+	ADDQ AX, R13
+	ADDQ CX, R14
+	DECQ R10
+	JNZ  position
+	ADDQ R11, DI
+	ADDQ R12, R8
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func copyEights1AVX2(to []float32, from []float32, rows int, cols int, toRow int, toCol int, fromRow int, fromCol int)
+// Requires: AVX, MMX+
+TEXT ·copyEights1AVX2(SB), NOSPLIT, $0-96
+	MOVQ toCol+72(FP), AX
+	SHLQ $0x02, AX
+	MOVQ fromCol+88(FP), CX
+	SHLQ $0x02, CX
+	MOVQ fromRow+80(FP), DX
+	SHLQ $0x02, DX
+	MOVQ to_base+0(FP), BX
+	MOVQ from_base+24(FP), SI
+	MOVQ rows+48(FP), DI
+	MOVQ toRow+64(FP), R9
+	MOVQ fromRow+80(FP), R10
+	SHLQ $0x02, R9
+	SHLQ $0x02, R10
+
+row:
+	MOVQ BX, R11
+	MOVQ SI, R12
+	MOVQ cols+56(FP), R8
+
+position:
+	PREFETCHT1 (R12)(DX*1)
+	VMOVUPS    (R12), Y0
+	VMOVUPS    Y0, (R11)
+	ADDQ       AX, R11
+	ADDQ       CX, R12
+	DECQ       R8
+	JNZ        position
+	ADDQ       R9, BX
+	ADDQ       R10, SI
+	DECQ       DI
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func copyEights2AVX2(to []float32, from []float32, rows int, cols int, toRow int, toCol int, fromRow int, fromCol int)
+// Requires: AVX, MMX+
+TEXT ·copyEights2AVX2(SB), NOSPLIT, $0-96
+	MOVQ toCol+72(FP), AX
+	SHLQ $0x02, AX
+	MOVQ fromCol+88(FP), CX
+	SHLQ $0x02, CX
+	MOVQ fromRow+80(FP), DX
+	SHLQ $0x02, DX
+	MOVQ to_base+0(FP), BX
+	MOVQ from_base+24(FP), SI
+	MOVQ rows+48(FP), DI
+	MOVQ toRow+64(FP), R9
+	MOVQ fromRow+80(FP), R10
+	SHLQ $0x02, R9
+	SHLQ $0x02, R10
+
+row:
+	MOVQ BX, R11
+	MOVQ SI, R12
+	MOVQ cols+56(FP), R8
+
+position:
+	PREFETCHT1 (R12)(DX*1)
+	VMOVUPS    (R12), Y0
+	VMOVUPS    Y0, (R11)
+	VMOVUPS    32(R12), Y0
+	VMOVUPS    Y0, 32(R11)
+	ADDQ       AX, R11
+	ADDQ       CX, R12
+	DECQ       R8
+	JNZ        position
+	ADDQ       R9, BX
+	ADDQ       R10, SI
+	DECQ       DI
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func spread4AVX2(to []float32, from []float32, rows int, cols int, toRow int, fromRow int, fromCol int)
+// Requires: AVX
+TEXT ·spread4AVX2(SB), NOSPLIT, $0-88
+	MOVQ fromCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ to_base+0(FP), CX
+	MOVQ from_base+24(FP), DX
+	MOVQ rows+48(FP), BX
+	MOVQ toRow+64(FP), DI
+	MOVQ fromRow+72(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+
+row:
+	MOVQ CX, R9
+	MOVQ DX, R10
+	MOVQ cols+56(FP), SI
+
+position:
+	VMOVUPS   (R10), Y0
+	VPERMILPS $0x00, Y0, Y1
+	VMOVUPS   Y1, (R9)
+	VPERMILPS $0x55, Y0, Y1
+	VMOVUPS   Y1, 32(R9)
+	VPERMILPS $0xaa, Y0, Y1
+	VMOVUPS   Y1, 64(R9)
+	VPERMILPS $0xff, Y0, Y0
+	VMOVUPS   Y0, 96(R9)
+	ADDQ      $0x80, R9
+	ADDQ      AX, R10
+	DECQ      SI
+	JNZ       position
+	ADDQ      DI, CX
+	ADDQ      R8, DX
+	DECQ      BX
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func spread2AVX2(to []float32, from []float32, rows int, cols int, toRow int, fromRow int, fromCol int)
+// Requires: AVX
+TEXT ·spread2AVX2(SB), NOSPLIT, $0-88
+	MOVQ fromCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ to_base+0(FP), CX
+	MOVQ from_base+24(FP), DX
+	MOVQ rows+48(FP), BX
+	MOVQ toRow+64(FP), DI
+	MOVQ fromRow+72(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+
+row:
+	MOVQ CX, R9
+	MOVQ DX, R10
+	MOVQ cols+56(FP), SI
+
+position:
+	VMOVUPS   (R10), Y0
+	VPERMILPS $0xa0, Y0, Y1
+	VMOVUPS   Y1, (R9)
+	VPERMILPS $0xf5, Y0, Y0
+	VMOVUPS   Y0, 32(R9)
+	ADDQ      $0x40, R9
+	ADDQ      AX, R10
+	DECQ      SI
+	JNZ       position
+	ADDQ      DI, CX
+	ADDQ      R8, DX
+	DECQ      BX
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func prefetchAMD64(from []float32, lines int)
+// Requires: MMX+
+TEXT ·prefetchAMD64(SB), NOSPLIT, $0-32
+	MOVQ from_base+0(FP), AX
+	MOVQ lines+24(FP), CX
+
+line:
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        line
+	RET
+
+// func transposeAVX2(to []uint32, from []uint32, rows int, cols int, toPitch int, fromPitch int)
+// Requires: AVX
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-80
+	MOVQ to_base+0(FP), AX
+	MOVQ from_base+24(FP), CX
+	MOVQ rows+48(FP), DX
+	MOVQ cols+56(FP), BX
+	MOVQ toPitch+64(FP), SI
+	SHLQ $0x02, SI
+	MOVQ fromPitch+72(FP), DI
+	SHLQ $0x02, DI
+
+columns:
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ DX, R10
+
+square:
+	MOVQ           R8, R11
+	VBROADCASTF128 (R11), Y0
+	VBROADCASTF128 16(R11), Y4
+	ADDQ           DI, R11
+	VBROADCASTF128 (R11), Y1
+	VBROADCASTF128 16(R11), Y5
+	ADDQ           DI, R11
+	VBROADCASTF128 (R11), Y2
+	VBROADCASTF128 16(R11), Y6
+	ADDQ           DI, R11
+	VBROADCASTF128 (R11), Y3
+	VBROADCASTF128 16(R11), Y7
+	ADDQ           DI, R11
+	VINSERTF128    $0x01, (R11), Y0, Y0
+	VINSERTF128    $0x01, 16(R11), Y4, Y4
+	ADDQ           DI, R11
+	VINSERTF128    $0x01, (R11), Y1, Y1
+	VINSERTF128    $0x01, 16(R11), Y5, Y5
+	ADDQ           DI, R11
+	VINSERTF128    $0x01, (R11), Y2, Y2
+	VINSERTF128    $0x01, 16(R11), Y6, Y6
+	ADDQ           DI, R11
+	VINSERTF128    $0x01, (R11), Y3, Y3
+	VINSERTF128    $0x01, 16(R11), Y7, Y7
+	VUNPCKLPS      Y1, Y0, Y8
+	VUNPCKHPS      Y1, Y0, Y0
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPD      Y1, Y8, Y3
+	VUNPCKHPD      Y1, Y8, Y1
+	VUNPCKLPD      Y2, Y0, Y8
+	VUNPCKHPD      Y2, Y0, Y0
+	VUNPCKLPS      Y5, Y4, Y2
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPS      Y7, Y6, Y5
+	VUNPCKHPS      Y7, Y6, Y6
+	VUNPCKLPD      Y5, Y2, Y7
+	VUNPCKHPD      Y5, Y2, Y2
+	VUNPCKLPD      Y6, Y4, Y5
+	VUNPCKHPD      Y6, Y4, Y4
+	MOVQ           R9, R11
+	VMOVUPS        Y3, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y1, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y8, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y0, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y7, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y2, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y5, (R11)
+	ADDQ           SI, R11
+	VMOVUPS        Y4, (R11)
+	LEAQ           (R8)(DI*8), R8
+	ADDQ           $0x20, R9
+	SUBQ           $0x08, R10
+	JNZ            square
+	ADDQ           $0x20, CX
+	LEAQ           (AX)(SI*8), AX
+	SUBQ           $0x08, BX
+	JNZ            columns
+	VZEROUPPER
+	RET
+
+// func strideAMD64(to []uint32, from []uint32, rows int, cols int, toPitch int, toStep int, fromPitch int, fromStep int)
+TEXT ·strideAMD64(SB), NOSPLIT, $0-96
+	MOVQ to_base+0(FP), AX
+	MOVQ from_base+24(FP), CX
+	MOVQ rows+48(FP), DX
+	MOVQ cols+56(FP), BX
+	MOVQ toPitch+64(FP), SI
+	SHLQ $0x02, SI
+	MOVQ toStep+72(FP), DI
+	SHLQ $0x02, DI
+	MOVQ fromPitch+80(FP), R8
+	SHLQ $0x02, R8
+	MOVQ fromStep+88(FP), R9
+	SHLQ $0x02, R9
+
+row:
+	MOVQ CX, R10
+	MOVQ AX, R11
+	MOVQ BX, R12
+	SUBQ $0x04, R12
+	JLT  rest
+
+four:
+	MOVL (R10), R13
+	MOVL (R10)(R9*1), R14
+	LEAQ (R10)(R9*2), R10
+	MOVL R13, (R11)
+	MOVL R14, (R11)(DI*1)
+	LEAQ (R11)(DI*2), R11
+	MOVL (R10), R13
+	MOVL (R10)(R9*1), R14
+	LEAQ (R10)(R9*2), R10
+	MOVL R13, (R11)
+	MOVL R14, (R11)(DI*1)
+	LEAQ (R11)(DI*2), R11
+	SUBQ $0x04, R12
+	JGE  four
+
+rest:
+	ADDQ $0x04, R12
+	JZ   done
+
+one:
+	MOVL (R10), R13
+	MOVL R13, (R11)
+	ADDQ R9, R10
+	ADDQ DI, R11
+	DECQ R12
+	JNZ  one
+
+done:
+	ADDQ R8, CX
+	ADDQ SI, AX
+	DECQ DX
+	JNZ  row
+	RET
+
+// func interleaveAVX2(to []uint32, from []uint32, rows int, per int, toPitch int, fromPitch int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·interleaveAVX2(SB), NOSPLIT, $0-80
+	MOVQ    to_base+0(FP), AX
+	MOVQ    from_base+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    per+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    toPitch+64(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    fromPitch+72(FP), DI
+	SHLQ    $0x02, DI
+	VMOVDQU interleaveAVX2Lanes0<>+0(SB), Y0
+	VMOVDQU interleaveAVX2Lanes1<>+0(SB), Y1
+	VMOVDQU interleaveAVX2Lanes2<>+0(SB), Y2
+
+row:
+	XORQ R8, R8
+	LEAQ (CX)(BX*1), R10
+	LEAQ (CX)(BX*2), R11
+	LEAQ -32(BX), R9
+
+eight:
+	CMPQ     R8, R9
+	CMOVQGT  R9, R8
+	LEAQ     (R8)(R8*2), R12
+	VPERMD   (CX)(R8*1), Y0, Y3
+	VPERMD   (R10)(R8*1), Y1, Y4
+	VPERMD   (R11)(R8*1), Y2, Y5
+	VPBLENDD $0x92, Y4, Y3, Y6
+	VPBLENDD $0x24, Y5, Y6, Y6
+	VMOVDQU  Y6, (AX)(R12*1)
+	VPBLENDD $0x24, Y4, Y3, Y6
+	VPBLENDD $0x49, Y5, Y6, Y6
+	VMOVDQU  Y6, 32(AX)(R12*1)
+	VPBLENDD $0x49, Y4, Y3, Y3
+	VPBLENDD $0x92, Y5, Y3, Y3
+	VMOVDQU  Y3, 64(AX)(R12*1)
+	ADDQ     $0x20, R8
+	CMPQ     R8, BX
+	JLT      eight
+	ADDQ     SI, AX
+	ADDQ     DI, CX
+	DECQ     DX
+	JNZ      row
+	VZEROUPPER
+	RET
+
+DATA interleaveAVX2Lanes0<>+0(SB)/4, $0x00000000
+DATA interleaveAVX2Lanes0<>+4(SB)/4, $0x00000003
+DATA interleaveAVX2Lanes0<>+8(SB)/4, $0x00000006
+DATA interleaveAVX2Lanes0<>+12(SB)/4, $0x00000001
+DATA interleaveAVX2Lanes0<>+16(SB)/4, $0x00000004
+DATA interleaveAVX2Lanes0<>+20(SB)/4, $0x00000007
+DATA interleaveAVX2Lanes0<>+24(SB)/4, $0x00000002
+DATA interleaveAVX2Lanes0<>+28(SB)/4, $0x00000005
+GLOBL interleaveAVX2Lanes0<>(SB), RODATA|NOPTR, $32
+
+DATA interleaveAVX2Lanes1<>+0(SB)/4, $0x00000005
+DATA interleaveAVX2Lanes1<>+4(SB)/4, $0x00000000
+DATA interleaveAVX2Lanes1<>+8(SB)/4, $0x00000003
+DATA interleaveAVX2Lanes1<>+12(SB)/4, $0x00000006
+DATA interleaveAVX2Lanes1<>+16(SB)/4, $0x00000001
+DATA interleaveAVX2Lanes1<>+20(SB)/4, $0x00000004
+DATA interleaveAVX2Lanes1<>+24(SB)/4, $0x00000007
+DATA interleaveAVX2Lanes1<>+28(SB)/4, $0x00000002
+GLOBL interleaveAVX2Lanes1<>(SB), RODATA|NOPTR, $32
+
+DATA interleaveAVX2Lanes2<>+0(SB)/4, $0x00000002
+DATA interleaveAVX2Lanes2<>+4(SB)/4, $0x00000005
+DATA interleaveAVX2Lanes2<>+8(SB)/4, $0x00000000
+DATA interleaveAVX2Lanes2<>+12(SB)/4, $0x00000003
+DATA interleaveAVX2Lanes2<>+16(SB)/4, $0x00000006
+DATA interleaveAVX2Lanes2<>+20(SB)/4, $0x00000001
+DATA interleaveAVX2Lanes2<>+24(SB)/4, $0x00000004
+DATA interleaveAVX2Lanes2<>+28(SB)/4, $0x00000007
+GLOBL interleaveAVX2Lanes2<>(SB), RODATA|NOPTR, $32
+
+// func separateAVX2(to []uint32, from []uint32, rows int, per int, toPitch int, fromPitch int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·separateAVX2(SB), NOSPLIT, $0-80
+	MOVQ    to_base+0(FP), AX
+	MOVQ    from_base+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    per+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    toPitch+64(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    fromPitch+72(FP), DI
+	SHLQ    $0x02, DI
+	VMOVDQU separateAVX2Lanes0<>+0(SB), Y0
+	VMOVDQU separateAVX2Lanes1<>+0(SB), Y1
+	VMOVDQU separateAVX2Lanes2<>+0(SB), Y2
+
+row:
+	XORQ R8, R8
+	LEAQ (AX)(BX*1), R10
+	LEAQ (AX)(BX*2), R11
+	LEAQ -32(BX), R9
+
+eight:
+	CMPQ     R8, R9
+	CMOVQGT  R9, R8
+	LEAQ     (R8)(R8*2), R12
+	VMOVDQU  (CX)(R12*1), Y3
+	VMOVDQU  32(CX)(R12*1), Y4
+	VMOVDQU  64(CX)(R12*1), Y5
+	VPBLENDD $0x92, Y4, Y3, Y6
+	VPBLENDD $0x24, Y5, Y6, Y6
+	VPERMD   Y6, Y0, Y6
+	VMOVDQU  Y6, (AX)(R8*1)
+	VPBLENDD $0x24, Y4, Y3, Y6
+	VPBLENDD $0x49, Y5, Y6, Y6
+	VPERMD   Y6, Y1, Y6
+	VMOVDQU  Y6, (R10)(R8*1)
+	VPBLENDD $0x49, Y4, Y3, Y3
+	VPBLENDD $0x92, Y5, Y3, Y3
+	VPERMD   Y3, Y2, Y3
+	VMOVDQU  Y3, (R11)(R8*1)
+	ADDQ     $0x20, R8
+	CMPQ     R8, BX
+	JLT      eight
+	ADDQ     SI, AX
+	ADDQ     DI, CX
+	DECQ     DX
+	JNZ      row
+	VZEROUPPER
+	RET
+
+DATA separateAVX2Lanes0<>+0(SB)/4, $0x00000000
+DATA separateAVX2Lanes0<>+4(SB)/4, $0x00000003
+DATA separateAVX2Lanes0<>+8(SB)/4, $0x00000006
+DATA separateAVX2Lanes0<>+12(SB)/4, $0x00000001
+DATA separateAVX2Lanes0<>+16(SB)/4, $0x00000004
+DATA separateAVX2Lanes0<>+20(SB)/4, $0x00000007
+DATA separateAVX2Lanes0<>+24(SB)/4, $0x00000002
+DATA separateAVX2Lanes0<>+28(SB)/4, $0x00000005
+GLOBL separateAVX2Lanes0<>(SB), RODATA|NOPTR, $32
+
+DATA separateAVX2Lanes1<>+0(SB)/4, $0x00000001
+DATA separateAVX2Lanes1<>+4(SB)/4, $0x00000004
+DATA separateAVX2Lanes1<>+8(SB)/4, $0x00000007
+DATA separateAVX2Lanes1<>+12(SB)/4, $0x00000002
+DATA separateAVX2Lanes1<>+16(SB)/4, $0x00000005
+DATA separateAVX2Lanes1<>+20(SB)/4, $0x00000000
+DATA separateAVX2Lanes1<>+24(SB)/4, $0x00000003
+DATA separateAVX2Lanes1<>+28(SB)/4, $0x00000006
+GLOBL separateAVX2Lanes1<>(SB), RODATA|NOPTR, $32
+
+DATA separateAVX2Lanes2<>+0(SB)/4, $0x00000002
+DATA separateAVX2Lanes2<>+4(SB)/4, $0x00000005
+DATA separateAVX2Lanes2<>+8(SB)/4, $0x00000000
+DATA separateAVX2Lanes2<>+12(SB)/4, $0x00000003
+DATA separateAVX2Lanes2<>+16(SB)/4, $0x00000006
+DATA separateAVX2Lanes2<>+20(SB)/4, $0x00000001
+DATA separateAVX2Lanes2<>+24(SB)/4, $0x00000004
+DATA separateAVX2Lanes2<>+28(SB)/4, $0x00000007
+GLOBL separateAVX2Lanes2<>(SB), RODATA|NOPTR, $32
+
+// func philoxAVX2(bits []uint32, blocks []uint64, key uint64, stream uint64)
+// Requires: AVX, AVX2
+TEXT ·philoxAVX2(SB), NOSPLIT, $0-64
+	MOVQ       bits_base+0(FP), AX
+	MOVQ       bits_len+8(FP), CX
+	MOVQ       blocks_base+24(FP), DX
+	VMOVDQU    philoxMul0<>+0(SB), Y0
+	VMOVDQU    philoxMul1<>+0(SB), Y1
+	VMOVDQU    (DX), Y2
+	VPERM2I128 $0x20, 32(DX), Y2, Y3
+	VPERM2I128 $0x31, 32(DX), Y2, Y2
 
 next:
-	VMOVUPS    (CX)(SI*4), Y0
-	VMOVUPS    (DX)(SI*4), Y1
-	VUNPCKLPS  Y1, Y0, Y2
-	VUNPCKHPS  Y1, Y0, Y1
-	VPERM2F128 $0x20, Y1, Y2, Y0
-	VPERM2F128 $0x31, Y1, Y2, Y1
-	VMOVUPS    Y0, (AX)(SI*8)
-	VMOVUPS    Y1, 32(AX)(SI*8)
-	ADDQ       $0x08, SI
-	CMPQ       SI, BX
-	JLT        next
+	VPBROADCASTQ key+48(FP), Y4
+	VMOVDQA      Y3, Y6
+	VPSRLQ       $0x20, Y3, Y7
+	VPBROADCASTQ stream+56(FP), Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPADDQ       philoxOne<>+0(SB), Y3, Y3
+	VMOVDQA      Y2, Y10
+	VPSRLQ       $0x20, Y2, Y11
+	VPBROADCASTQ stream+56(FP), Y12
+	VPSRLQ       $0x20, Y12, Y13
+	VPADDQ       philoxOne<>+0(SB), Y2, Y2
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y5, Y9, Y9
+	VPMULUDQ     Y0, Y6, Y6
+	VPMULUDQ     Y1, Y8, Y8
+	VPSRLQ       $0x20, Y8, Y14
+	VPXOR        Y7, Y14, Y7
+	VPSRLQ       $0x20, Y6, Y14
+	VPXOR        Y9, Y14, Y9
+	VPXOR        Y4, Y11, Y11
+	VPXOR        Y5, Y13, Y13
+	VPMULUDQ     Y0, Y10, Y10
+	VPMULUDQ     Y1, Y12, Y12
+	VPSRLQ       $0x20, Y12, Y5
+	VPXOR        Y11, Y5, Y11
+	VPSRLQ       $0x20, Y10, Y5
+	VPXOR        Y13, Y5, Y13
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y5, Y6, Y6
+	VPMULUDQ     Y0, Y7, Y7
+	VPMULUDQ     Y1, Y9, Y9
+	VPSRLQ       $0x20, Y9, Y14
+	VPXOR        Y8, Y14, Y8
+	VPSRLQ       $0x20, Y7, Y14
+	VPXOR        Y6, Y14, Y6
+	VPXOR        Y4, Y12, Y12
+	VPXOR        Y5, Y10, Y10
+	VPMULUDQ     Y0, Y11, Y11
+	VPMULUDQ     Y1, Y13, Y13
+	VPSRLQ       $0x20, Y13, Y5
+	VPXOR        Y12, Y5, Y12
+	VPSRLQ       $0x20, Y11, Y5
+	VPXOR        Y10, Y5, Y10
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y9, Y9
+	VPXOR        Y5, Y7, Y7
+	VPMULUDQ     Y0, Y8, Y8
+	VPMULUDQ     Y1, Y6, Y6
+	VPSRLQ       $0x20, Y6, Y14
+	VPXOR        Y9, Y14, Y9
+	VPSRLQ       $0x20, Y8, Y14
+	VPXOR        Y7, Y14, Y7
+	VPXOR        Y4, Y13, Y13
+	VPXOR        Y5, Y11, Y11
+	VPMULUDQ     Y0, Y12, Y12
+	VPMULUDQ     Y1, Y10, Y10
+	VPSRLQ       $0x20, Y10, Y5
+	VPXOR        Y13, Y5, Y13
+	VPSRLQ       $0x20, Y12, Y5
+	VPXOR        Y11, Y5, Y11
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y6, Y6
+	VPXOR        Y5, Y8, Y8
+	VPMULUDQ     Y0, Y9, Y9
+	VPMULUDQ     Y1, Y7, Y7
+	VPSRLQ       $0x20, Y7, Y14
+	VPXOR        Y6, Y14, Y6
+	VPSRLQ       $0x20, Y9, Y14
+	VPXOR        Y8, Y14, Y8
+	VPXOR        Y4, Y10, Y10
+	VPXOR        Y5, Y12, Y12
+	VPMULUDQ     Y0, Y13, Y13
+	VPMULUDQ     Y1, Y11, Y11
+	VPSRLQ       $0x20, Y11, Y5
+	VPXOR        Y10, Y5, Y10
+	VPSRLQ       $0x20, Y13, Y5
+	VPXOR        Y12, Y5, Y12
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y5, Y9, Y9
+	VPMULUDQ     Y0, Y6, Y6
+	VPMULUDQ     Y1, Y8, Y8
+	VPSRLQ       $0x20, Y8, Y14
+	VPXOR        Y7, Y14, Y7
+	VPSRLQ       $0x20, Y6, Y14
+	VPXOR        Y9, Y14, Y9
+	VPXOR        Y4, Y11, Y11
+	VPXOR        Y5, Y13, Y13
+	VPMULUDQ     Y0, Y10, Y10
+	VPMULUDQ     Y1, Y12, Y12
+	VPSRLQ       $0x20, Y12, Y5
+	VPXOR        Y11, Y5, Y11
+	VPSRLQ       $0x20, Y10, Y5
+	VPXOR        Y13, Y5, Y13
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y5, Y6, Y6
+	VPMULUDQ     Y0, Y7, Y7
+	VPMULUDQ     Y1, Y9, Y9
+	VPSRLQ       $0x20, Y9, Y14
+	VPXOR        Y8, Y14, Y8
+	VPSRLQ       $0x20, Y7, Y14
+	VPXOR        Y6, Y14, Y6
+	VPXOR        Y4, Y12, Y12
+	VPXOR        Y5, Y10, Y10
+	VPMULUDQ     Y0, Y11, Y11
+	VPMULUDQ     Y1, Y13, Y13
+	VPSRLQ       $0x20, Y13, Y5
+	VPXOR        Y12, Y5, Y12
+	VPSRLQ       $0x20, Y11, Y5
+	VPXOR        Y10, Y5, Y10
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y9, Y9
+	VPXOR        Y5, Y7, Y7
+	VPMULUDQ     Y0, Y8, Y8
+	VPMULUDQ     Y1, Y6, Y6
+	VPSRLQ       $0x20, Y6, Y14
+	VPXOR        Y9, Y14, Y9
+	VPSRLQ       $0x20, Y8, Y14
+	VPXOR        Y7, Y14, Y7
+	VPXOR        Y4, Y13, Y13
+	VPXOR        Y5, Y11, Y11
+	VPMULUDQ     Y0, Y12, Y12
+	VPMULUDQ     Y1, Y10, Y10
+	VPSRLQ       $0x20, Y10, Y5
+	VPXOR        Y13, Y5, Y13
+	VPSRLQ       $0x20, Y12, Y5
+	VPXOR        Y11, Y5, Y11
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y6, Y6
+	VPXOR        Y5, Y8, Y8
+	VPMULUDQ     Y0, Y9, Y9
+	VPMULUDQ     Y1, Y7, Y7
+	VPSRLQ       $0x20, Y7, Y14
+	VPXOR        Y6, Y14, Y6
+	VPSRLQ       $0x20, Y9, Y14
+	VPXOR        Y8, Y14, Y8
+	VPXOR        Y4, Y10, Y10
+	VPXOR        Y5, Y12, Y12
+	VPMULUDQ     Y0, Y13, Y13
+	VPMULUDQ     Y1, Y11, Y11
+	VPSRLQ       $0x20, Y11, Y5
+	VPXOR        Y10, Y5, Y10
+	VPSRLQ       $0x20, Y13, Y5
+	VPXOR        Y12, Y5, Y12
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y5, Y9, Y9
+	VPMULUDQ     Y0, Y6, Y6
+	VPMULUDQ     Y1, Y8, Y8
+	VPSRLQ       $0x20, Y8, Y14
+	VPXOR        Y7, Y14, Y7
+	VPSRLQ       $0x20, Y6, Y14
+	VPXOR        Y9, Y14, Y9
+	VPXOR        Y4, Y11, Y11
+	VPXOR        Y5, Y13, Y13
+	VPMULUDQ     Y0, Y10, Y10
+	VPMULUDQ     Y1, Y12, Y12
+	VPSRLQ       $0x20, Y12, Y5
+	VPXOR        Y11, Y5, Y11
+	VPSRLQ       $0x20, Y10, Y5
+	VPXOR        Y13, Y5, Y13
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VPSRLQ       $0x20, Y4, Y5
+	VPXOR        Y4, Y8, Y8
+	VPXOR        Y5, Y6, Y6
+	VPMULUDQ     Y0, Y7, Y7
+	VPMULUDQ     Y1, Y9, Y9
+	VPSRLQ       $0x20, Y9, Y14
+	VPXOR        Y8, Y14, Y8
+	VPSRLQ       $0x20, Y7, Y14
+	VPXOR        Y6, Y14, Y6
+	VPXOR        Y4, Y12, Y12
+	VPXOR        Y5, Y10, Y10
+	VPMULUDQ     Y0, Y11, Y11
+	VPMULUDQ     Y1, Y13, Y13
+	VPSRLQ       $0x20, Y13, Y5
+	VPXOR        Y12, Y5, Y12
+	VPSRLQ       $0x20, Y11, Y5
+	VPXOR        Y10, Y5, Y10
+	VPADDD       philoxWeyl<>+0(SB), Y4, Y4
+	VSHUFPS      $0x88, Y12, Y8, Y4
+	VMOVUPS      Y4, (AX)
+	VSHUFPS      $0x88, Y13, Y9, Y4
+	VMOVUPS      Y4, 32(AX)
+	VSHUFPS      $0x88, Y10, Y6, Y4
+	VMOVUPS      Y4, 64(AX)
+	VSHUFPS      $0x88, Y11, Y7, Y4
+	VMOVUPS      Y4, 96(AX)
+	ADDQ         $0x80, AX
+	SUBQ         $0x20, CX
+	JG           next
+	VZEROUPPER
+	RET
+
+DATA philoxOne<>+0(SB)/8, $0x0000000000000001
+DATA philoxOne<>+8(SB)/8, $0x0000000000000001
+DATA philoxOne<>+16(SB)/8, $0x0000000000000001
+DATA philoxOne<>+24(SB)/8, $0x0000000000000001
+GLOBL philoxOne<>(SB), RODATA|NOPTR, $32
+
+DATA philoxWeyl<>+0(SB)/8, $0xbb67ae859e3779b9
+DATA philoxWeyl<>+8(SB)/8, $0xbb67ae859e3779b9
+DATA philoxWeyl<>+16(SB)/8, $0xbb67ae859e3779b9
+DATA philoxWeyl<>+24(SB)/8, $0xbb67ae859e3779b9
+GLOBL philoxWeyl<>(SB), RODATA|NOPTR, $32
+
+DATA philoxMul0<>+0(SB)/8, $0x00000000d2511f53
+DATA philoxMul0<>+8(SB)/8, $0x00000000d2511f53
+DATA philoxMul0<>+16(SB)/8, $0x00000000d2511f53
+DATA philoxMul0<>+24(SB)/8, $0x00000000d2511f53
+GLOBL philoxMul0<>(SB), RODATA|NOPTR, $32
+
+DATA philoxMul1<>+0(SB)/8, $0x00000000cd9e8d57
+DATA philoxMul1<>+8(SB)/8, $0x00000000cd9e8d57
+DATA philoxMul1<>+16(SB)/8, $0x00000000cd9e8d57
+DATA philoxMul1<>+24(SB)/8, $0x00000000cd9e8d57
+GLOBL philoxMul1<>(SB), RODATA|NOPTR, $32
+
+// func dropAVX2(y []float32, x []float32, bits []uint32, rows int, yStep int, xStep int, below uint32, scale float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·dropAVX2(SB), NOSPLIT, $0-104
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         bits_base+48(FP), DX
+	MOVQ         rows+72(FP), BX
+	MOVQ         yStep+80(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         xStep+88(FP), DI
+	SHLQ         $0x02, DI
+	MOVSS        scale+100(FP), X0
+	VBROADCASTSS X0, Y1
+	MOVL         below+96(FP), R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+
+next:
+	VMOVUPS  (CX), Y3
+	VMULPS   Y1, Y3, Y3
+	VPMAXUD  (DX), Y0, Y2
+	VPCMPEQD Y0, Y2, Y2
+	VANDNPS  Y3, Y2, Y3
+	VMOVUPS  Y3, (AX)
+	ADDQ     $0x20, DX
+	ADDQ     DI, CX
+	ADDQ     SI, AX
+	DECQ     BX
+	JNZ      next
 	VZEROUPPER
 	RET

@@ -1,19 +1,234 @@
 package cpu
 
-// tileReference is what every tile computes, for the tests: mr and nr are the tile's.
-func tileReference(mr, nr int, a, b []float32, off []int, c []float32, ldc int, add bool) {
-	for i := range mr {
-		for j := range nr {
-			var s float32
-			for t, o := range off {
-				s += a[t*mr+i] * b[o+j]
+// tileReference is what every tile computes, for the tests: positions and width are the
+// tile's, vector its lanes.
+func tileReference(positions, width, vector int, w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	reference(positions, width, vector, false, w, x, runs, at, y, to, start, last, low)
+}
+
+// lanesReference is what every tile in lanes computes, for the tests.
+func lanesReference(positions, width int, w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	reference(positions, width, width, true, w, x, runs, at, y, to, start, last, low)
+}
+
+func reference(positions, width, vector int, lanes bool, w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	n := width - vector + last
+	sums := make([]float32, positions*n)
+	for tile := 0; tile < len(at); tile += positions {
+		for p := range positions {
+			for v := range n {
+				s := &sums[p*n+v]
+				if len(start) > 0 {
+					*s = start[v]
+				} else {
+					*s = y[to[tile+p]+v]
+				}
+				step := 0
+				for r := 0; r < len(runs); r += 2 {
+					for i := runs[r]; i < runs[r+1]; step++ {
+						if lanes {
+							*s += w[step*width+v] * x[at[tile+p]+i+v]
+							i += width
+						} else {
+							*s += w[step*width+v] * x[at[tile+p]+i]
+							i++
+						}
+					}
+				}
 			}
-			if add {
-				s += c[i*ldc+j]
+		}
+		for p := range positions {
+			for v := range n {
+				y[to[tile+p]+v] = max(sums[p*n+v], low)
 			}
-			c[i*ldc+j] = s
 		}
 	}
+}
+
+// directReference is what every function of a direct tile computes, for the tests.
+func directReference(d *directTile, ends int, w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
+	first, end := ends&leftEnd, d.columns()
+	if ends&rightEnd != 0 {
+		end--
+	}
+	for ch := range vectors * d.lanes {
+		for i := range d.outputs {
+			s := start[ch]
+			for r := range rows {
+				for c := range d.per {
+					for tap := range 3 {
+						if j := i*d.stride + tap; j >= first && j < end {
+							s += w[((ch/d.lanes*9+r*3+tap)*d.per+c)*d.lanes+ch%d.lanes] * x[r*xRow+(j-first)*xCol+ch/d.per*d.per+c]
+						}
+					}
+				}
+			}
+			y[i*yCol+ch] = max(s, low)
+		}
+	}
+}
+
+// outerReference is what every outer tile computes, for the tests.
+func outerReference(rows, width int, dy, x []float32, strips, images, mapRows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
+	for n := range images {
+		for h := range mapRows {
+			for c := range cols {
+				g, v := dy[n*dyImage+h*dyRow+c*dyCol:], x[n*xImage+h*xRow+c*xCol:]
+				for i := range strips * rows {
+					for j := range width {
+						sums[i*width+j] += g[i] * v[j]
+					}
+				}
+			}
+		}
+	}
+}
+
+// outerLanesReference is what every outer tile in lanes computes, for the tests.
+func outerLanesReference(per, taps, rows, width int, dy, x []float32, images, mapRows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+	for n := range images {
+		for h := range mapRows {
+			for c := range cols {
+				g, v := dy[n*dyImage+h*dyRow+c*dyCol:], x[n*xImage+h*xRow+c*xCol:]
+				for t := range taps {
+					for p := range per {
+						for i := range rows * width {
+							sums[(t*per+p)*rows*width+i] += g[i%width/per*per+p] * v[t*xTap+i]
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// tile2x4 is tileReference with sums in registers.
+func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	for ; len(at) > 1; at, to = at[2:], to[2:] {
+		var s [2][4]float32
+		for p := range s {
+			if len(start) > 0 {
+				s[p] = [4]float32(start)
+			} else {
+				copy(s[p][:], y[to[p]:][:last])
+			}
+		}
+		a, b, c, d := s[0][0], s[0][1], s[0][2], s[0][3]
+		e, f, g, h := s[1][0], s[1][1], s[1][2], s[1][3]
+		rest := w
+		for r := 0; r < len(runs); r += 2 {
+			x0, x1 := x[at[0]+runs[r]:at[0]+runs[r+1]], x[at[1]+runs[r]:at[1]+runs[r+1]]
+			x1 = x1[:len(x0)]
+			for i, u := range x0 {
+				v, q := x1[i], rest[:4]
+				rest = rest[4:]
+				a += u * q[0]
+				b += u * q[1]
+				c += u * q[2]
+				d += u * q[3]
+				e += v * q[0]
+				f += v * q[1]
+				g += v * q[2]
+				h += v * q[3]
+			}
+		}
+		s = [2][4]float32{{a, b, c, d}, {e, f, g, h}}
+		for p := range s {
+			out := y[to[p]:][:last]
+			for i := range out {
+				out[i] = max(s[p][i], low)
+			}
+		}
+	}
+}
+
+// lanes2x4 is lanesReference with sums in registers.
+func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	for i, from := range at {
+		var s [4]float32
+		if len(start) > 0 {
+			s = [4]float32(start)
+		} else {
+			copy(s[:], y[to[i]:][:last])
+		}
+		a, b, c, d, rest := s[0], s[1], s[2], s[3], w
+		for r := 0; r < len(runs); r += 2 {
+			for j := runs[r]; j < runs[r+1]; j += 4 {
+				v, q := x[from+j:][:4], rest[:4]
+				rest = rest[4:]
+				a += v[0] * q[0]
+				b += v[1] * q[1]
+				c += v[2] * q[2]
+				d += v[3] * q[3]
+			}
+		}
+		s = [4]float32{a, b, c, d}
+		out := y[to[i]:][:last]
+		for j := range out {
+			out[j] = max(s[j], low)
+		}
+	}
+}
+
+// outer2x4 is outerReference with sums in registers.
+func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, _ int, sums []float32) {
+	for range strips {
+		var a, b, c, d, e, f, g, h float32
+		for n := range images {
+			for r := range rows {
+				i, j := n*dyImage+r*dyRow, n*xImage+r*xRow
+				for range cols {
+					u, v, q := dy[i], dy[i+1], x[j:][:4]
+					a += u * q[0]
+					b += u * q[1]
+					c += u * q[2]
+					d += u * q[3]
+					e += v * q[0]
+					f += v * q[1]
+					g += v * q[2]
+					h += v * q[3]
+					i += dyCol
+					j += xCol
+				}
+			}
+		}
+		for i, v := range [8]float32{a, b, c, d, e, f, g, h} {
+			sums[i] += v
+		}
+		dy, sums = dy[2:], sums[8:]
+	}
+}
+
+// outerLanes1x4 is outerLanesReference for one vector of four lanes.
+func outerLanes1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, _ int, sums []float32) {
+	var a, b, c, d float32
+	for n := range images {
+		for r := range rows {
+			i, j := n*dyImage+r*dyRow, n*xImage+r*xRow
+			for range cols {
+				g, v := dy[i:][:4], x[j:][:4]
+				a += g[0] * v[0]
+				b += g[1] * v[1]
+				c += g[2] * v[2]
+				d += g[3] * v[3]
+				i += dyCol
+				j += xCol
+			}
+		}
+	}
+	for i, v := range [4]float32{a, b, c, d} {
+		sums[i] += v
+	}
+}
+
+// outerPairs1x4 is outerLanesReference for one vector of four lanes in groups of two.
+func outerPairs1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+	outerLanesReference(2, 1, 1, 4, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
+}
+
+// outerFours1x4 is outerLanesReference for one vector of four lanes in a group of four.
+func outerFours1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+	outerLanesReference(4, 1, 1, 4, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
 }
 
 // dotReference is what every dotTile computes, for the tests: mr and nr are the tile's.
@@ -29,66 +244,6 @@ func dotReference(mr, nr int, a []float32, offA []int, b []float32, offB []int, 
 			sums[i*nr+j] = sum
 		}
 	}
-}
-
-// tile2x4 is tileReference with sums in registers.
-func tile2x4(a, b []float32, off []int, c []float32, ldc int, add bool) {
-	var c00, c01, c02, c03, c10, c11, c12, c13 float32
-	for _, o := range off {
-		p, q := a[:2], b[o:][:4]
-		a = a[2:]
-		a0, a1 := p[0], p[1]
-		b0, b1, b2, b3 := q[0], q[1], q[2], q[3]
-		c00 += a0 * b0
-		c01 += a0 * b1
-		c02 += a0 * b2
-		c03 += a0 * b3
-		c10 += a1 * b0
-		c11 += a1 * b1
-		c12 += a1 * b2
-		c13 += a1 * b3
-	}
-	r0, r1 := c[:4], c[ldc:][:4]
-	if add {
-		c00 += r0[0]
-		c01 += r0[1]
-		c02 += r0[2]
-		c03 += r0[3]
-		c10 += r1[0]
-		c11 += r1[1]
-		c12 += r1[2]
-		c13 += r1[3]
-	}
-	r0[0], r0[1], r0[2], r0[3] = c00, c01, c02, c03
-	r1[0], r1[1], r1[2], r1[3] = c10, c11, c12, c13
-}
-
-// tile1x8 is tileReference with sums in registers.
-func tile1x8(a, b []float32, off []int, c []float32, _ int, add bool) {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	for t, o := range off {
-		v, q := a[t], b[o:][:8]
-		s0 += v * q[0]
-		s1 += v * q[1]
-		s2 += v * q[2]
-		s3 += v * q[3]
-		s4 += v * q[4]
-		s5 += v * q[5]
-		s6 += v * q[6]
-		s7 += v * q[7]
-	}
-	r := c[:8]
-	if add {
-		s0 += r[0]
-		s1 += r[1]
-		s2 += r[2]
-		s3 += r[3]
-		s4 += r[4]
-		s5 += r[5]
-		s6 += r[6]
-		s7 += r[7]
-	}
-	r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] = s0, s1, s2, s3, s4, s5, s6, s7
 }
 
 // dot2x2 is dotReference with sums in registers, two chains each.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -18,62 +19,175 @@ func randoms(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-// eachTile calls f or g for every tile that can run here, and for those of the assembly in
+// eachTier calls f for every tier that can run here, and for those of the assembly in
 // emulation.
-func eachTile(t *testing.T, f func(t *testing.T, k tile), g func(t *testing.T, k dotTile)) {
+func eachTier(t *testing.T, f func(t *testing.T, tier *tier)) {
 	for _, tier := range append(available(), emulatedTiers(t)...) {
-		for _, k := range tier.tiles {
-			t.Run(fmt.Sprintf("%s/tile%dx%d", tier.name, k.mr, k.nr), func(t *testing.T) { f(t, k) })
-		}
-		for _, k := range tier.dots {
-			t.Run(fmt.Sprintf("%s/dot%dx%d", tier.name, k.mr, k.nr), func(t *testing.T) { g(t, k) })
-		}
+		t.Run(tier.name, func(t *testing.T) { f(t, tier) })
+	}
+}
+
+func inReference(k *tile) tileFunc {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+		tileReference(k.positions, k.width, k.vector, w, x, runs, at, y, to, start, last, low)
+	}
+}
+
+func lanesInReference(k *tile) tileFunc {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+		lanesReference(k.positions, k.width, w, x, runs, at, y, to, start, last, low)
+	}
+}
+
+func outerInReference(k *outerTile) outerFunc {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+		outerReference(k.rows, k.width, dy, x, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, sums)
+	}
+}
+
+func outerLanesInReference(k *outerTile) outerFunc {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+		outerLanesReference(k.per, k.taps, k.rows, k.width, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
 	}
 }
 
 func TestTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	eachTile(t, func(t *testing.T, k tile) {
-		for _, n := range []int{0, 1, 2, 5, 33} {
-			for _, add := range []bool{false, true} {
-				a, b, off := randoms(r, k.mr*n), randoms(r, 3*n+k.nr+7), make([]int, n)
-				for i := range off {
-					off[i] = r.IntN(len(b) - k.nr + 1)
-				}
-				ldc := k.nr + 5
-				c := randoms(r, k.mr*ldc+9)
-				for i := range c {
-					if i < 4 || (i-4)%ldc >= k.nr || (i-4)/ldc >= k.mr {
-						c[i] = canary
+	check := func(t *testing.T, k *tile, step int, want tileFunc) {
+		for _, runs := range [][]int{{}, {3 * step, 4 * step}, {0, 5 * step, 7 * step, 8 * step, 2 * step, 3 * step}} {
+			for _, tiles := range []int{1, 3} {
+				for last := 1; last <= k.vector; last++ {
+					if k.vector == 16 && last < 16 {
+						continue
+					}
+					for _, start := range [][]float32{nil, randoms(r, k.width)} {
+						channels := k.width - k.vector + last
+						w, x := randoms(r, 20*k.width), randoms(r, 10*step+50*tiles*k.positions)
+						at, to := make([]int, tiles*k.positions), make([]int, tiles*k.positions)
+						y := make([]float32, len(to)*(channels+3)+3)
+						for i := range y {
+							y[i] = canary
+						}
+						for i, p := range r.Perm(len(to)) {
+							at[i], to[i] = r.IntN(len(x)-10*step), 3+p*(channels+3)
+							copy(y[to[i]:], randoms(r, channels))
+						}
+						for i := 1; i < min(3, k.positions); i++ { // the last position may come again
+							at[len(at)-i], to[len(to)-i] = at[len(at)-1], to[len(to)-1]
+						}
+						low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
+						expect := slices.Clone(y)
+						want(w, x, runs, at, expect, to, start, last, low)
+						k.run(w, x, runs, at, y, to, start, last, low)
+						sameUpTo(t, fmt.Sprintf("%dx%d, runs %v, %d tiles, last %d", k.positions, k.width, runs, tiles, last), y, expect, 10)
 					}
 				}
-				want := append([]float32(nil), c...)
-				tileReference(k.mr, k.nr, a, b, off, want[4:], ldc, add)
-				k.run(a, b, off, c[4:], ldc, add)
-				sameUpTo(t, fmt.Sprintf("n=%d add=%v", n, add), c, want, n+1)
 			}
 		}
-	}, func(t *testing.T, k dotTile) {
-		for _, n := range []int{dotUnit, 3 * dotUnit} {
-			for _, segments := range []int{1, 2, 3} {
-				a, b := randoms(r, 4*n+20), randoms(r, 5*n+20)
-				offA, offB := make([]int, k.mr), make([]int, k.nr)
-				for i := range offA {
-					offA[i] = r.IntN(n)
+	}
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.tiles {
+			check(t, &tier.tiles[i], 1, inReference(&tier.tiles[i]))
+		}
+		check(t, &tier.lanesTile, tier.lanesTile.width, lanesInReference(&tier.lanesTile))
+	})
+}
+
+func directInReference(d *directTile, ends int) directFunc {
+	return func(w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
+		directReference(d, ends, w, x, rows, xRow, xCol, y, yRow, yCol, start, vectors, low)
+	}
+}
+
+func TestDirectTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.direct {
+			d := &tier.direct[i]
+			for ends, run := range d.run {
+				for rows := 1; rows <= 3; rows++ {
+					for _, vectors := range []int{1, 3} {
+						channels := vectors * d.lanes
+						xCol, yCol := channels+2, channels+3
+						xRow := (d.columns() + 1) * xCol
+						columns := d.columns() - ends&leftEnd - ends>>1
+						w, x := randoms(r, 9*d.per*channels), randoms(r, (rows-1)*xRow+(columns-1)*xCol+channels)
+						start, y := randoms(r, channels), make([]float32, d.outputs*yCol+5)
+						for i := range y {
+							y[i] = canary
+						}
+						expect := slices.Clone(y)
+						low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
+						directReference(d, ends, w, x, rows, xRow, xCol, expect[2:], 7*yCol, yCol, start, vectors, low)
+						run(w, x, rows, xRow, xCol, y[2:], 7*yCol, yCol, start, vectors, low)
+						sameUpTo(t, fmt.Sprintf("groups of %d, stride %d, ends %d, %d rows, %d vectors", d.per, d.stride, ends, rows, vectors), y, expect, 72)
+					}
 				}
-				for i := range offB {
-					offB[i] = r.IntN(n)
+			}
+		}
+	})
+}
+
+func TestOuterTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		check := func(k *outerTile, lanes bool, want outerFunc) {
+			for _, n := range [][3]int{{1, 1, 1}, {1, 1, 7}, {2, 3, 4}} {
+				dyCol, xCol := 17+r.IntN(5), 13+r.IntN(5)
+				dyRow, xRow := 5*dyCol+r.IntN(9), 6*xCol+r.IntN(9)
+				dyImage, xImage := 4*dyRow, 5*xRow
+				dy, x := randoms(r, 2*dyImage+8*dyCol+64), randoms(r, 2*xImage+8*xCol+16*16)
+				strips := 1
+				if !lanes {
+					strips += r.IntN(3)
 				}
-				sums := randoms(r, k.mr*k.nr+8)
+				all := strips * k.sums()
+				sums := randoms(r, all+8)
 				for i := range sums {
-					if i < 4 || i >= 4+k.mr*k.nr {
+					if i < 4 || i >= 4+all {
 						sums[i] = canary
 					}
 				}
-				want := append([]float32(nil), sums...)
-				dotReference(k.mr, k.nr, a, offA, b, offB, n, segments, n, n+3, want[4:])
-				k.run(a, offA, b, offB, n, segments, n, n+3, sums[4:])
-				sameUpTo(t, fmt.Sprintf("n=%d segments=%d", n, segments), sums, want, n*segments)
+				expect := slices.Clone(sums)
+				want(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, 11, expect[4:])
+				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, 11, sums[4:])
+				sameUpTo(t, fmt.Sprintf("%d×%dx%d, lanes %v, %v", k.taps, k.rows, k.width, lanes, n), sums, expect, n[0]*n[1]*n[2]+1)
+			}
+		}
+		for i := range tier.outers {
+			check(&tier.outers[i], false, outerInReference(&tier.outers[i]))
+		}
+		for i := range tier.outerLanes {
+			check(&tier.outerLanes[i], true, outerLanesInReference(&tier.outerLanes[i]))
+		}
+	})
+}
+
+func TestDotsComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for _, k := range tier.dots {
+			for _, n := range []int{dotUnit, 3 * dotUnit} {
+				for _, segments := range []int{1, 2, 3} {
+					a, b := randoms(r, 4*n+20), randoms(r, 5*n+20)
+					offA, offB := make([]int, k.mr), make([]int, k.nr)
+					for i := range offA {
+						offA[i] = r.IntN(n)
+					}
+					for i := range offB {
+						offB[i] = r.IntN(n)
+					}
+					sums := randoms(r, k.mr*k.nr+8)
+					for i := range sums {
+						if i < 4 || i >= 4+k.mr*k.nr {
+							sums[i] = canary
+						}
+					}
+					want := slices.Clone(sums)
+					dotReference(k.mr, k.nr, a, offA, b, offB, n, segments, n, n+3, want[4:])
+					k.run(a, offA, b, offB, n, segments, n, n+3, sums[4:])
+					sameUpTo(t, fmt.Sprintf("%dx%d, n=%d segments=%d", k.mr, k.nr, n, segments), sums, want, n*segments)
+				}
 			}
 		}
 	})

@@ -24,67 +24,63 @@ func (c *call) copy() kernels.Launch {
 }
 
 func move[T uint32 | byte](c *call, to, from []T) kernels.Launch {
-	out, in := c.out, c.in[0]
-	if l := newLoop(&out, &in); l.run > 4 || out.n[1] == 1 {
-		return c.each(l, func(at [maxViews]int, n int) { copy(to[at[0]:][:n], from[at[1]:][:n]) })
+	if l := newLoop(&c.out, &c.in[0]); l.run > 1 {
+		return c.runs(l, func(at [maxViews]int, rows, n int) {
+			strideGo(to[at[0]:], from[at[1]:], rows, n, l.pitch[0], 1, l.pitch[1], 1)
+		})
 	}
-	// The formats differ: channels are the inner axis of one only. A job is one row.
-	rows := out.n[2]
-	body := func(_, job int) {
-		n, h := job/rows, job%rows
-		for ch := range out.n[1] {
-			i, o := in.pos(n, ch, h, 0), out.pos(n, ch, h, 0)
-			for range out.n[3] {
-				to[o] = from[i]
-				i += in.st[3]
-				o += out.st[3]
-			}
-		}
-	}
-	pool := c.b.pool
-	return func() error {
-		pool.run(out.n[0]*rows, body)
-		return nil
-	}
+	return moveGrid(c, newGrid(&c.out, &c.in[0]), to, from)
 }
 
 func bindFlatten(c *call) (kernels.Launch, error)   { return c.flatten(&c.out, &c.in[0], true) }
 func bindUnflatten(c *call) (kernels.Launch, error) { return c.flatten(&c.in[0], &c.out, false) }
 
 // flatten copies between features (N×F×1×1) and the channels, rows and columns of x,
-// whose feature Offset is the first of the features.
+// whose feature Offset is the first of the features. In features the positions of a
+// channel are neighbours, in x the channels of a position.
 func (c *call) flatten(features, x *view, out bool) (kernels.Launch, error) {
-	count := features.n[1]
-	if features.n != (layout.Shape{x.n[0], count, 1, 1}) || c.d.Offset < 0 || c.d.Offset+count > x.n[1]*x.n[2]*x.n[3] {
-		return nil, fmt.Errorf("features %v from %d are not those of %v", features.n, c.d.Offset, x.n)
+	count, first, positions := features.n[1], c.d.Offset, x.n[2]*x.n[3]
+	if features.n != (layout.Shape{x.n[0], count, 1, 1}) || first < 0 || first+count > x.n[1]*positions {
+		return nil, fmt.Errorf("features %v from %d are not those of %v", features.n, first, x.n)
 	}
-	run := x.n[3] // features that are neighbours in x
-	if x.n[2] == 1 || x.st[2] == x.n[3] {
-		run *= x.n[2]
+	rows, cols := x.n[2], x.n[3]
+	if x.st[2] == cols*x.st[3] {
+		rows, cols = 1, rows*cols
 	}
-	f, y, first := features.f, x.f, c.d.Offset
-	body := func(_, n int) {
-		for i := 0; i < count; {
-			e := first + i
-			k := min(run-e%run, count-i)
-			ch, row, col := e/(x.n[2]*x.n[3]), e/x.n[3]%x.n[2], e%x.n[3]
-			at, to := x.pos(n, ch, row, col), features.pos(n, i, 0, 0)
-			switch step := features.st[1]; {
-			case step == 1 && out:
-				copy(f[to:][:k], y[at:][:k])
-			case step == 1:
-				copy(y[at:][:k], f[to:][:k])
-			case out:
-				for j, v := range y[at:][:k] {
-					f[to+j*step] = v
-				}
-			default:
-				for j := range k {
-					y[at+j] = f[to+j*step]
-				}
-			}
-			i += k
+	transpose, y, f := c.b.tier.rows.transpose, x.w, features.w
+	// move copies so many columns of a row of x, in channels lo to hi.
+	move := func(n, row, col, cols, lo, hi int) {
+		at := x.pos(n, lo, 0, 0) + row*x.st[2] + col*x.st[3]
+		to := features.pos(n, lo*positions+row*x.n[3]+col-first, 0, 0)
+		if out {
+			transpose(f[to:], y[at:], cols, hi-lo, positions, x.st[3])
+		} else {
+			transpose(y[at:], f[to:], hi-lo, cols, x.st[3], positions)
 		}
+	}
+	// part copies positions lo to hi of one channel.
+	part := func(n, ch, lo, hi int) {
+		for lo < hi {
+			row, col := lo/cols, lo%cols
+			k := min(cols-col, hi-lo)
+			move(n, row, col, k, ch, ch+1)
+			lo += k
+		}
+	}
+	last := first + count
+	lo, hi := ceil(first, positions), last/positions // channels of which all positions are copied
+	body := func(_, n int) {
+		if lo > hi { // a part of one channel
+			part(n, hi, first-hi*positions, last-hi*positions)
+			return
+		}
+		part(n, lo-1, first-(lo-1)*positions, positions)
+		if lo < hi {
+			for row := range rows {
+				move(n, row, 0, cols, lo, hi)
+			}
+		}
+		part(n, hi, 0, last-hi*positions)
 	}
 	pool, samples := c.b.pool, x.n[0]
 	return func() error {

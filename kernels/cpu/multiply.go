@@ -6,204 +6,266 @@ import (
 	"cleave/kernels"
 )
 
-// packedRows is the operand that a product packs: element (row, channel, tap) of group g lies
-// at at + g·group + row·row + channel·channel + the tap's r·r + s·s.
-type packedRows struct {
-	f                   []float32
-	at                  int
-	group, row, channel int
-	r, s                int
+// positions is a table for tiles: where the source and the output of each position of a
+// block begin, from the block's own. The last is repeated for tiles that need more.
+type positions struct {
+	at, to []int
+	n      int
 }
+
+// tableSlack is more positions than any tile has.
+const tableSlack = 16
 
 // bound is a product bound to its operands.
 type bound struct {
-	*product
-	rowsIn   packedRows
-	src      padded
-	out      *view
-	outGroup int   // elements from group to group
-	bias     *view // nil: none
-	relu     bool
-	ops      *rowOps
-	packed   []float32
-	scratch  []float32 // of all threads
-	perLocal int
-	offsets  [][]int // of each target: where each (channel of a block, tap) begins
-	begins   []int   // of each target's packed rows, within a group's
-	group    int     // packed floats of a group
+	p *product
+	blocking
+	filters filters
+	src     *view // channels of all groups
+	out     *view
+	bias    *view // nil: none
+	low     float32
+	ops     *rowOps
+	packs   []float32 // all bundles' packed filters
+	starts  []float32 // and what their sums begin with
+	panels  []float32 // of all threads
+	size    int       // floats of a bundle's packed filters
+	tables  [][8]positions
+	runs    [][2][]int // of each target: those of a whole pass and of the last
+	counts  [3]int     // blocks of samples, rows and columns
 }
 
-// grouped is a view of the first group's channels.
-type grouped struct {
-	*view
-	group int // elements from group to group
-}
-
-// launch returns a launch for out ← rows × source.
-func (c *call) launch(p *product, rows packedRows, src, out grouped, bias *view) kernels.Launch {
-	b := &bound{product: p, rowsIn: rows, out: out.view, outGroup: out.group, bias: bias,
-		relu: c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU, ops: &c.b.tier.rows,
-		src:   padded{src: src.view, group: src.group, phases: p.phases, margin: p.margin, size: p.size, plane: p.plane, ops: &c.b.tier.rows},
-		group: p.packedFloats(), perLocal: p.copyFloats() + p.resultFloats()}
-	ws := of[float32](c.ws)
-	all := roundUp(p.groups*b.group, 16)
-	b.packed, b.scratch = ws[:all], ws[all:]
-	begin, panels := 0, 0
-	for _, t := range p.targets {
-		off := make([]int, 0, p.cblock*len(t.taps))
-		for ch := range p.cblock {
-			for _, k := range t.taps {
-				off = append(off, (ch*p.phases[0]*p.phases[1]+k.phase)*p.plane+k.down*p.width+k.across)
-			}
-		}
-		b.offsets = append(b.offsets, off)
-		b.begins = append(b.begins, begin)
-		begin += roundUp(p.m, p.tile.mr) * p.channels * len(t.taps)
+// launch returns a launch for out ← filters × source.
+func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view) kernels.Launch {
+	b := &bound{p: p, blocking: how, filters: o, src: src, out: out, bias: bias, low: float32(math.Inf(-1)), ops: &c.b.tier.rows}
+	if c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU {
+		b.low = 0
 	}
-	panels = ceil(p.m, p.tile.mr)
-	pool := c.b.pool
-	jobs := p.jobs()
-	per := batch(jobs, pool.threads, p.work()/jobs)
-	pack := func(_, job int) { b.pack(job/panels, job%panels) }
-	body := func(thread, job int) {
-		for j := job * per; j < min((job+1)*per, jobs); j++ {
-			b.job(b.scratch[thread*b.perLocal:][:b.perLocal], j)
-		}
+	ws := of[float32](c.ws)
+	b.size = p.packed(&b.blocking)
+	b.packs, b.starts, b.panels = ws[:b.bundles*b.size], ws[b.bundles*b.size:][:b.bundles*b.width], ws[roundUp(b.bundles*(b.size+b.width), 16):]
+	pool, panel := c.b.pool, b.panel()
+	jobs := p.jobs(&b.blocking)
+	prepare := func(_, job int) { b.prepare(job/len(b.parts), job%len(b.parts)) }
+	body := func(thread, job int) { b.job(b.panels[thread*panel:][:panel], job) }
+	if b.direct == nil {
+		b.tabulate()
+	} else {
+		body = b.directJob
 	}
 	return func() error {
-		pool.run(p.groups*panels, pack)
-		pool.run(ceil(jobs, per), body)
+		pool.run(b.bundles*len(b.parts), prepare)
+		pool.run(jobs, body)
 		return nil
 	}
 }
 
-// work is the number of multiply-adds.
-func (p *product) work() int {
-	n := 0
-	for _, t := range p.targets {
-		n += len(t.taps) * t.rows * t.cols
+// steps returns how far apart the source's samples, rows and columns are for the tiles.
+func (b *bound) steps() (sample, row, col int) {
+	if b.inPlace {
+		return b.src.st[0], b.src.st[2], b.src.st[3]
 	}
-	return n * p.samples * p.groups * p.m * p.channels
+	col = b.pitch
+	row = b.copied[1] * col
+	return b.copied[0] * row, row, col
+}
+
+// tabulate fills the tables of positions and of runs.
+func (b *bound) tabulate() {
+	sample, row, col := b.steps()
+	_, _, rows, cols, _ := b.p.reach()
+	b.counts = [3]int{ceil(b.p.samples, b.samples), ceil(rows, b.rows), ceil(cols, b.cols)}
+	last := func(n, size, count int) int { return min(n, count-(ceil(count, size)-1)*size) }
+	for _, t := range b.p.targets {
+		var tables [8]positions
+		for v := range tables {
+			sizes := [3]int{b.samples, min(b.rows, t.rows), min(b.cols, t.cols)}
+			if v&1 != 0 {
+				sizes[0] = last(b.samples, b.samples, b.p.samples)
+			}
+			if v&2 != 0 {
+				sizes[1] = t.rows - (b.counts[1]-1)*b.rows
+			}
+			if v&4 != 0 {
+				sizes[2] = t.cols - (b.counts[2]-1)*b.cols
+			}
+			tables[v] = b.table(&t, sizes, sample, row, col)
+		}
+		b.tables = append(b.tables, tables)
+		var runs [2][]int
+		for i, count := range []int{b.channels, b.p.channels - (ceil(b.p.channels, b.channels)-1)*b.channels} {
+			n := count
+			if b.lanes {
+				n = b.per * b.width
+			}
+			for _, k := range t.taps {
+				at := k.down*row + k.across*col
+				if r := runs[i]; len(r) > 0 && r[len(r)-1] == at {
+					r[len(r)-1] += n
+				} else {
+					runs[i] = append(r, at, at+n)
+				}
+			}
+		}
+		b.runs = append(b.runs, runs)
+	}
+}
+
+func (b *bound) table(t *target, sizes [3]int, sample, row, col int) positions {
+	var p positions
+	if min(sizes[1], sizes[2]) < 1 {
+		return p
+	}
+	p.n = sizes[0] * sizes[1] * sizes[2]
+	p.at, p.to = make([]int, 0, p.n+tableSlack), make([]int, 0, p.n+tableSlack)
+	for n := range sizes[0] {
+		for h := range sizes[1] {
+			for w := range sizes[2] {
+				p.at = append(p.at, n*sample+h*b.p.stride[0]*row+w*b.p.stride[1]*col)
+				p.to = append(p.to, n*b.out.st[0]+h*t.step[0]*b.out.st[2]+w*t.step[1]*b.out.st[3])
+			}
+		}
+	}
+	for range tableSlack {
+		p.at, p.to = append(p.at, p.at[p.n-1]), append(p.to, p.to[p.n-1])
+	}
+	return p
+}
+
+// prepare packs a part of a bundle's filters and what its sums begin with.
+func (b *bound) prepare(bundle, index int) {
+	k := &b.parts[index]
+	at := bundle * b.size
+	for i := range b.p.targets {
+		t := &b.p.targets[i]
+		floats := len(t.taps) * b.p.channels
+		b.pack(b.packs[at+floats*k.first:][:floats*k.width], t, bundle, k)
+		at += floats * b.width
+	}
+	starts := b.starts[bundle*b.width+k.first:][:k.width]
+	clear(starts)
+	if b.bias == nil {
+		return
+	}
+	first, end := b.outputs(bundle)
+	for i := range min(k.width, end-first-k.first) {
+		starts[i] = b.bias.f[b.bias.pos(first+k.first+i, 0, 0, 0)]
+	}
+}
+
+// outputs returns a bundle's output channels.
+func (b *bound) outputs(bundle int) (first, end int) {
+	if b.lanes {
+		return bundle * b.width, min((bundle+1)*b.width, b.p.groups*b.per)
+	}
+	return bundle * b.p.m, (bundle + 1) * b.p.m
+}
+
+// job computes some parts of some bundles at a block of positions.
+func (b *bound) job(panel []float32, job int) {
+	cut := func(n int) int {
+		i := job % n
+		job /= n
+		return i
+	}
+	firstPart := cut(ceil(len(b.parts), b.few)) * b.few
+	firstBundle := cut(ceil(b.bundles, b.some)) * b.some
+	var variant int
+	var corner [3]int // sample, row, column of positions
+	for i, axis := range []int{2, 1, 0} {
+		at := cut(b.counts[axis])
+		corner[axis] = at * []int{b.samples, b.rows, b.cols}[axis]
+		if at == b.counts[axis]-1 {
+			variant |= 4 >> i
+		}
+	}
+	if !b.inPlace {
+		clear(panel)
+	}
+	parts := b.parts[firstPart:min(firstPart+b.few, len(b.parts))]
+	for bundle := firstBundle; bundle < min(firstBundle+b.some, b.bundles); bundle++ {
+		for c0 := 0; c0 < b.p.channels; c0 += b.channels {
+			b.pass(panel, bundle, parts, corner, variant, c0)
+		}
+	}
+}
+
+// pass adds the products of some source channels of a bundle.
+func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, variant, c0 int) {
+	first, end := b.outputs(bundle)
+	count := min(b.channels, b.p.channels-c0)
+	from, whole := first, end-first // the source's channels
+	if !b.lanes {
+		from, whole = bundle*b.p.channels+c0, count
+	}
+	x := panel
+	if b.inPlace {
+		x = b.src.f[b.src.pos(corner[0], from, corner[1]*b.p.stride[0], corner[2]*b.p.stride[1]):]
+	} else {
+		b.fill(panel, corner, from, whole)
+	}
+	ends := 0
+	low := float32(math.Inf(-1))
+	if c0+count == b.p.channels {
+		ends, low = 1, b.low
+	}
+	packed := b.packs[bundle*b.size:]
+	for i := range b.p.targets {
+		t, table := &b.p.targets[i], &b.tables[i][variant]
+		floats := len(t.taps) * b.p.channels
+		mine := packed[:floats*b.width]
+		packed = packed[floats*b.width:]
+		if table.n == 0 || floats == 0 && c0 > 0 {
+			continue
+		}
+		y := b.out.f[b.out.pos(corner[0], first, t.first[0]+corner[1]*t.step[0], t.first[1]+corner[2]*t.step[1]):]
+		for j := range parts {
+			k := &parts[j]
+			n := roundUp(table.n, k.positions)
+			var start []float32
+			if c0 == 0 {
+				start = b.starts[bundle*b.width+k.first:][:k.width]
+			}
+			last := k.last
+			if b.lanes {
+				last = end - first
+			}
+			w := mine[floats*k.first+len(t.taps)*c0*k.width:]
+			k.run(w, x, b.runs[i][ends], table.at[:n], y[k.first:], table.to[:n], start, last, low)
+		}
+	}
+}
+
+// fill copies the source of a block of positions to a panel: count channels from first.
+// The panel's margins hold zeros.
+func (b *bound) fill(panel []float32, corner [3]int, first, count int) {
+	sample, row, col := b.steps()
+	var lo, hi [2]int // rows and columns of the panel that lie in the source
+	var at [2]int
+	for a := range 2 {
+		at[a] = corner[1+a]*b.p.stride[a] - b.p.margin[a]
+		lo[a], hi[a] = max(0, -at[a]), min(b.copied[a], b.p.size[a]-at[a])
+		if lo[a] >= hi[a] {
+			return
+		}
+	}
+	for n := range min(b.samples, b.p.samples-corner[0]) {
+		to := panel[n*sample+lo[0]*row+lo[1]*col:]
+		from := b.src.f[b.src.pos(corner[0]+n, first, at[0]+lo[0], at[1]+lo[1]):]
+		rows, cols, fromRow, fromCol := hi[0]-lo[0], hi[1]-lo[1], b.src.st[2], b.src.st[3]
+		switch {
+		case b.lanes && b.per > 1:
+			b.ops.spread(to, from, rows, cols, count, b.per, b.width, row, fromRow, fromCol)
+		case count == col && count == fromCol:
+			b.ops.copyPanel(to, from, 1, rows, cols*count, 0, row, 0, fromRow)
+		default:
+			b.ops.copyPanel(to, from, rows, cols, count, row, col, fromRow, fromCol)
+		}
+	}
 }
 
 // batch returns how many of jobs a thread should take at a time if each takes so many
 // multiply-adds.
 func batch(jobs, threads, each int) int {
 	return max(1, min(jobs/(4*threads), (1<<17)/max(1, each)))
-}
-
-// pack packs a panel of mr rows of a group: for every channel and tap the values of the
-// panel's rows, zero beyond the last.
-func (b *bound) pack(g, panel int) {
-	mr, o := b.tile.mr, &b.rowsIn
-	for t, target := range b.targets {
-		to := b.packed[g*b.group+b.begins[t]+panel*mr*b.channels*len(target.taps):][:mr*b.channels*len(target.taps)]
-		for i := range mr {
-			row := panel*mr + i
-			if row >= b.m {
-				for k := i; k < len(to); k += mr {
-					to[k] = 0
-				}
-				continue
-			}
-			k := i
-			for ch := range b.channels {
-				from := o.f[o.at+g*o.group+row*o.row+ch*o.channel:]
-				for _, tap := range target.taps {
-					to[k] = from[tap.r*o.r+tap.s*o.s]
-					k += mr
-				}
-			}
-		}
-	}
-}
-
-// job computes a block of rows × positions of one sample and group.
-func (b *bound) job(local []float32, job int) {
-	cols, rows, ms := ceil(b.cols, b.cb), ceil(b.rows, b.rb), ceil(b.m, b.mb)
-	col := job % cols * b.cb
-	job /= cols
-	row := job % rows * b.rb
-	job /= rows
-	m0 := job % ms * b.mb
-	job /= ms
-	g, n := job%b.groups, job/b.groups
-	m1 := min(m0+b.mb, b.m)
-	copied, results := local[:b.copyFloats()], local[b.copyFloats():]
-	mr, nr := b.tile.mr, b.tile.nr
-	for c0 := 0; c0 < b.channels; c0 += b.cblock {
-		count := min(b.cblock, b.channels-c0)
-		b.src.copy(copied, n, g, c0, count, row, col, b.copied, b.width)
-		for t, target := range b.targets {
-			taps := len(target.taps)
-			off := b.offsets[t][:count*taps]
-			h, w := min(b.rb, target.rows-row), min(b.cb, target.cols-col)
-			if h < 1 || w < 1 {
-				continue
-			}
-			into := results[t*b.mb*b.ldc:]
-			packed := b.packed[g*b.group+b.begins[t]:]
-			for j := 0; j < (h-1)*b.width+w; j += nr {
-				for i := m0; i < m1; i += mr {
-					b.tile.run(packed[(i*b.channels+c0*mr)*taps:][:mr*count*taps], copied[j:], off, into[(i-m0)*b.ldc+j:], b.ldc, c0 > 0)
-				}
-			}
-		}
-	}
-	for t := 0; t < len(b.targets); t++ {
-		first := &b.targets[t]
-		if t+1 < len(b.targets) && first.step[1]*b.out.st[3] == 2 && first.first[1] == 0 && b.targets[t+1].first[0] == first.first[0] {
-			b.storePair(results[t*b.mb*b.ldc:], results[(t+1)*b.mb*b.ldc:], first, &b.targets[t+1], n, g, m0, m1, row, col)
-			t++
-			continue
-		}
-		b.store(results[t*b.mb*b.ldc:], first, n, g, m0, m1, row, col)
-	}
-}
-
-// store writes a block's results to the output, with bias and ReLU, and drops the columns
-// between the rows.
-func (b *bound) store(from []float32, t *target, n, g, m0, m1, row, col int) {
-	h, w := min(b.rb, t.rows-row), min(b.cb, t.cols-col)
-	low := float32(math.Inf(-1))
-	if b.relu {
-		low = 0
-	}
-	for m := m0; m < m1 && w > 0 && h > 0; m++ {
-		var add float32
-		if b.bias != nil {
-			add = b.bias.f[b.bias.pos(g*b.m+m, 0, 0, 0)]
-		}
-		src, dst := from[(m-m0)*b.ldc:], b.out.f[b.at(t, n, g, m, row, col):]
-		down, right := t.step[0]*b.out.st[2], t.step[1]*b.out.st[3]
-		switch {
-		case right == 1 && b.width == w && down == w:
-			b.ops.unpadRows(dst, src, 1, h*w, 0, 0, add, low)
-		case right == 1:
-			b.ops.unpadRows(dst, src, h, w, down, b.width, add, low)
-		default:
-			for i := range h {
-				for j, v := range src[i*b.width:][:w] {
-					dst[i*down+j*right] = v
-				}
-			}
-		}
-	}
-}
-
-// storePair writes the results of two targets whose columns take turns.
-func (b *bound) storePair(even, odd []float32, t, u *target, n, g, m0, m1, row, col int) {
-	h, w, v := min(b.rb, t.rows-row), min(b.cb, t.cols-col), max(0, min(b.cb, u.cols-col))
-	for m := m0; m < m1 && w > 0; m++ {
-		at := b.at(t, n, g, m, row, col)
-		for i := range h {
-			k := (m-m0)*b.ldc + i*b.width
-			b.ops.zip(b.out.f[at+i*t.step[0]*b.out.st[2]:][:w+v], even[k:][:w], odd[k:][:v])
-		}
-	}
-}
-
-// at returns where a block's first result lies in the output.
-func (b *bound) at(t *target, n, g, m, row, col int) int {
-	return g*b.outGroup + b.out.pos(n, m, t.first[0]+row*t.step[0], t.first[1]+col*t.step[1])
 }

@@ -32,20 +32,6 @@ var avx2Rows = rowOps{
 		}
 		addReLUGo(y[n:], a[n:], b[n:])
 	},
-	shift: func(y, x []float32, v float32) {
-		n := len(y) &^ 7
-		if n > 0 {
-			shiftAVX2(y[:n], x[:n], v)
-		}
-		shiftGo(y[n:], x[n:], v)
-	},
-	shiftReLU: func(y, x []float32, v float32) {
-		n := len(y) &^ 7
-		if n > 0 {
-			shiftReLUAVX2(y[:n], x[:n], v)
-		}
-		shiftReLUGo(y[n:], x[n:], v)
-	},
 	maximum: func(y, a, b []float32) {
 		n := len(y) &^ 7
 		if n > 0 {
@@ -60,61 +46,87 @@ var avx2Rows = rowOps{
 		}
 		sgdGo(to[n:], w[n:], m[n:], g[n:], mu, decay, rate)
 	},
-	norm: func(y, x []float32, mean, scale, shift float32) {
-		n := len(y) &^ 7
-		if n > 0 {
-			normAVX2(y[:n], x[:n], mean, scale, shift)
+	copyPanel: func(to, from []float32, rows, cols, n, toRow, toCol, fromRow, fromCol int) {
+		_, _ = to[(rows-1)*toRow+(cols-1)*toCol+n-1], from[(rows-1)*fromRow+(cols-1)*fromCol+n-1]
+		switch n {
+		case 8:
+			copyEights1AVX2(to, from, rows, cols, toRow, toCol, fromRow, fromCol)
+		case 16:
+			copyEights2AVX2(to, from, rows, cols, toRow, toCol, fromRow, fromCol)
+		default:
+			copyPanelAVX2(to, from, rows, cols, n/8, n%8, toRow, toCol, fromRow, fromCol)
 		}
-		normGo(y[n:], x[n:], mean, scale, shift)
 	},
-	normReLU: func(y, x []float32, mean, scale, shift float32) {
-		n := len(y) &^ 7
-		if n > 0 {
-			normReLUAVX2(y[:n], x[:n], mean, scale, shift)
-		}
-		normReLUGo(y[n:], x[n:], mean, scale, shift)
-	},
-	normGrad: func(dx, x, dy []float32, mean, scale, shift, slope float32) {
-		n := len(dx) &^ 7
-		if n > 0 {
-			normGradAVX2(dx[:n], x[:n], dy[:n], mean, scale, shift, slope)
-		}
-		normGradGo(dx[n:], x[n:], dy[n:], mean, scale, shift, slope)
-	},
-	pick: func(to, x, best, g, done []float32) {
-		pickAVX2(to, x[:len(to)], best[:len(to)], g[:len(to)], done[:len(to)])
-	},
-	padRows: func(to, from []float32, rows, width, before, n, step, gap int) {
-		if gap > 2 {
-			padRowsGo(to, from, rows, width, before, n, step, gap)
+	spread: func(to, from []float32, rows, cols, n, per, width, toRow, fromRow, fromCol int) {
+		if width != 8 || n != 8 || per == 1 {
+			spreadGo(to, from, rows, cols, n, per, width, toRow, fromRow, fromCol)
 			return
 		}
-		_, _ = to[:rows*width+padSlack], from[(rows-1)*step+(n-1)*gap]
-		full := (n - 1) / 8
-		rest := n - 8*full // one to eight
-		if gap == 1 {
-			padRowsAVX2(to, from, rows, width, before, full, step, lanes(rest))
+		_, _ = to[(rows-1)*toRow+(cols-1)*per*8+per*8-1], from[(rows-1)*fromRow+(cols-1)*fromCol+7]
+		if per == 4 {
+			spread4AVX2(to, from, rows, cols, toRow, fromRow, fromCol)
 		} else {
-			padEvenRowsAVX2(to, from, rows, width, before, full, step, lanes(min(8, 2*rest-1)), lanes(max(0, 2*rest-9)))
+			spread2AVX2(to, from, rows, cols, toRow, fromRow, fromCol)
 		}
 	},
-	unpadRows: func(to, from []float32, rows, n, toStep, fromStep int, add, low float32) {
-		_, _ = to[(rows-1)*toStep+n-1], from[(rows-1)*fromStep+n-1]
-		unpadRowsAVX2(to, from, rows, n, toStep, fromStep, add, low)
-	},
-	zip: func(to, even, odd []float32) {
-		n := len(odd) &^ 7
-		if n > 0 {
-			zipAVX2(to[:2*n], even[:n], odd[:n])
+	prefetch: func(from []float32) {
+		if n := len(from) / 16; n > 0 {
+			prefetchAMD64(from, n)
 		}
-		zipGo(to[2*n:], even[n:], odd[n:])
 	},
-	sum: func(x []float32) float64 {
-		n, s := len(x)&^15, 0.0
-		if n > 0 {
-			s = sumAVX2(x[:n])
+	stride: func(to, from []uint32, rows, cols, toPitch, toStep, fromPitch, fromStep int) {
+		if toStep == 1 && fromStep == 1 || rows == 0 || cols == 0 {
+			strideGo(to, from, rows, cols, toPitch, toStep, fromPitch, fromStep)
+			return
 		}
-		return s + sumGo(x[n:])
+		_, _ = to[(rows-1)*toPitch+(cols-1)*toStep], from[(rows-1)*fromPitch+(cols-1)*fromStep]
+		strideAMD64(to, from, rows, cols, toPitch, toStep, fromPitch, fromStep)
+	},
+	transpose: func(to, from []uint32, rows, cols, toPitch, fromPitch int) {
+		n, m := rows&^7, cols&^7
+		if n == 0 || m == 0 {
+			transposeGo(to, from, rows, cols, toPitch, fromPitch)
+			return
+		}
+		_, _ = to[(cols-1)*toPitch+rows-1], from[(rows-1)*fromPitch+cols-1]
+		for i := 0; i < n; i += 32 { // rows whose lines stay in the first-level cache until all columns are read
+			transposeAVX2(to[i:], from[i*fromPitch:], min(32, n-i), m, toPitch, fromPitch)
+		}
+		if m < cols {
+			transposeGo(to[m*toPitch:], from[m:], n, cols-m, toPitch, fromPitch)
+		}
+		if n < rows {
+			transposeGo(to[n:], from[n*fromPitch:], rows-n, cols, toPitch, fromPitch)
+		}
+	},
+	shuffle: func(to, from []uint32, rows, groups, per, toPitch, fromPitch int) {
+		if rows == 0 {
+			return
+		}
+		_, _ = to[(rows-1)*toPitch+groups*per-1], from[(rows-1)*fromPitch+groups*per-1]
+		switch {
+		case groups == 3 && per >= 8:
+			interleaveAVX2(to, from, rows, per, toPitch, fromPitch)
+		case per == 3 && groups >= 8:
+			separateAVX2(to, from, rows, groups, toPitch, fromPitch)
+		default: // a group at a time, of so few rows that they stay in the first-level cache
+			for i := 0; i < rows; i += shuffleRows {
+				for g := range groups {
+					strideAMD64(to[i*toPitch+g:], from[i*fromPitch+g*per:], min(shuffleRows, rows-i), per, toPitch, groups, fromPitch, 1)
+				}
+			}
+		}
+	},
+	philox: func(bits []uint32, blocks []uint64, key, stream uint64) {
+		if n := len(bits) &^ 31; n > 0 {
+			philoxAVX2(bits[:n], blocks[:8], key, stream)
+		}
+	},
+	drop: func(y, x []float32, bits []uint32, rows, yStep, xStep int, below uint32, scale float32) {
+		if rows > 0 {
+			_, _, _ = y[(rows-1)*yStep+7], x[(rows-1)*xStep+7], bits[rows*8-1]
+			dropAVX2(y, x, bits, rows, yStep, xStep, below, scale)
+		}
 	},
 	squares: func(x []float32, mean float64) float64 {
 		n, s := len(x)&^15, 0.0
@@ -123,44 +135,14 @@ var avx2Rows = rowOps{
 		}
 		return s + squaresGo(x[n:], mean)
 	},
-	products: func(x, g []float32, mean float64) float64 {
-		n, s := len(x)&^15, 0.0
-		if n > 0 {
-			s = productsAVX2(x[:n], g[:n], mean)
-		}
-		return s + productsGo(x[n:], g[n:], mean)
-	},
-	lrnForward: func(y, own, x []float32, stride, count int, k, alpha float32) {
-		n := len(y) &^ 7
-		if n > 0 {
-			_ = x[(count-1)*stride+n-1]
-			lrnForwardAVX2(y[:n], own[:n], x, stride, count, k, alpha)
-		}
-		if n < len(y) {
-			lrnForwardGo(y[n:], own[n:], x[n:], stride, count, k, alpha)
-		}
-	},
-	lrnRatio: func(p, ratio, own, g, x []float32, stride, count int, k, alpha float32) {
-		n := len(p) &^ 7
-		if n > 0 {
-			_ = x[(count-1)*stride+n-1]
-			lrnRatioAVX2(p[:n], ratio[:n], own[:n], g[:n], x, stride, count, k, alpha)
-		}
-		if n < len(p) {
-			lrnRatioGo(p[n:], ratio[n:], own[n:], g[n:], x[n:], stride, count, k, alpha)
-		}
-	},
-	lrnGrad: func(dx, own, g, p, ratio []float32, stride, count int, slope float32) {
-		n := len(dx) &^ 7
-		if n > 0 {
-			_ = ratio[(count-1)*stride+n-1]
-			lrnGradAVX2(dx[:n], own[:n], g[:n], p[:n], ratio, stride, count, slope)
-		}
-		if n < len(dx) {
-			lrnGradGo(dx[n:], own[n:], g[n:], p[n:], ratio[n:], stride, count, slope)
-		}
-	},
+	channelOps: avx2Channels(false),
+	streamed:   avx2Channels(true),
+	windowOps:  avx2Windows,
+	lrnOps:     avx2LRN,
 }
+
+// shuffleRows is how many rows are shuffled together.
+const shuffleRows = 8
 
 // masks are eight lanes that are let through and eight that are not.
 var masks = [16]int32{-1, -1, -1, -1, -1, -1, -1, -1}

@@ -6,7 +6,7 @@ import (
 )
 
 // Sizer is the kernels.Sizer of a backend with that many threads. It knows nothing of the
-// machine it runs on: its answers hold for every tier.
+// machine it runs on: its answers hold for every tier, but for Kernel's.
 type Sizer struct{ Threads int }
 
 var _ kernels.Sizer = Sizer{}
@@ -14,8 +14,8 @@ var _ kernels.Sizer = Sizer{}
 // Device implements kernels.Sizer.
 func (Sizer) Device() string { return "cpu" }
 
-// Format implements kernels.Sizer: all buffers are row-major.
-func (Sizer) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NCHW }
+// Format implements kernels.Sizer: channels are innermost in every buffer.
+func (Sizer) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NHWC }
 
 // Bytes implements kernels.Sizer.
 func (Sizer) Bytes(_ kernels.Format, d kernels.DType, s layout.Shape) int64 {
@@ -54,28 +54,19 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 	var need int64
 	switch d.Code {
 	case kernels.ConvForward, kernels.ConvDataGrad, kernels.ConvFilterGrad:
-		if len(in) < 2 {
-			return 0
+		if g, ok := convGeometry(d, out, in); ok {
+			for _, t := range tiers {
+				need = max(need, convWorkspace(d.Code, &g, t, threads))
+			}
 		}
-		x, w, y := convShapes(d, out, in)
-		g, err := newGeometry(d, x, w, y)
-		if err != nil {
-			return 0
+	case kernels.BiasGrad, kernels.BNMean, kernels.BNVar, kernels.BNGammaGrad:
+		if len(in) > 0 && in[0].Volume() > 0 {
+			need = sumWorkspace(in[0])
 		}
-		for _, t := range tiers {
-			need = max(need, convWorkspace(d.Code, &g, t, threads))
-		}
-	case kernels.LRNGrad:
-		if len(in) == 2 {
-			need = 4 * int64(threads) * int64(lrnScratch(in[0][1]))
-		}
-	case kernels.MaxPool:
-		if len(in) == 1 {
-			need = 4 * int64(threads) * int64(max(0, poolScratch(d.Window, out[3])))
-		}
-	case kernels.MaxPoolGrad:
-		if len(in) == 3 && min(d.Window.Stride[1], d.Window.Kernel[1]) > 0 && d.Window.Pad[2] >= 0 {
-			need = 4 * int64(threads) * int64(newPoolLines(d.Window, in[0][2], in[0][3], in[1][3]).floats())
+	case kernels.LRN, kernels.LRNGrad:
+		if len(in) > 0 {
+			local := newLRNLocal(d, in[0][1])
+			need = 4 * int64(threads) * int64(local.floats())
 		}
 	case kernels.SumOfSquares:
 		if len(in) == 1 { // one sum for each job of a walk, which has half a grain at least
@@ -85,29 +76,40 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 	return (need + align - 1) / align * align
 }
 
+// Kernel implements kernels.Sizer: for the tier that backends of this machine use, whose
+// name comes first.
+func (s Sizer) Kernel(d kernels.Desc, out layout.Shape, in []layout.Shape) string {
+	t, err := chosen()
+	if err != nil {
+		return err.Error()
+	}
+	return t.name + " " + describe(d, out, in, t, max(1, s.Threads), usual)
+}
+
 // convWorkspace is the scratch memory of a convolution or gradient on one tier, for
 // operands that are whole buffers and for parts of larger ones.
 func convWorkspace(code kernels.Code, g *geometry, t *tier, threads int) int64 {
-	sized := func(p *product) int64 {
-		p.block(t, threads)
-		return p.workspace(threads)
+	c := g.choose(code, t, threads, usual)
+	need := c.workspace(threads)
+	if whole := g.whole(code); whole != *g {
+		c = whole.choose(code, t, threads, usual)
+		need = max(need, c.workspace(threads))
 	}
-	either := func(make func() *product) int64 {
-		flat := make()
-		flat.flatten()
-		return max(sized(make()), sized(flat))
+	return need
+}
+
+// convGeometry is the geometry of a convolution's or gradient's call; false for other codes
+// and for shapes that do not fit together.
+func convGeometry(d kernels.Desc, out layout.Shape, in []layout.Shape) (geometry, bool) {
+	switch d.Code {
+	case kernels.ConvForward, kernels.ConvDataGrad, kernels.ConvFilterGrad:
+	default:
+		return geometry{}, false
 	}
-	switch {
-	case code == kernels.ConvForward && g.linear():
-		return newLinear(g, t, threads).workspace(threads)
-	case code == kernels.ConvForward:
-		return either(g.forward)
-	case code == kernels.ConvDataGrad && g.linear():
-		return sized(g.linearDataGrad())
-	case code == kernels.ConvDataGrad:
-		return either(g.dataGrad)
-	case g.linear():
-		return sized(g.linearFilterGrad())
+	if len(in) < 2 {
+		return geometry{}, false
 	}
-	return newFilterGrad(g, t, threads).workspace(threads)
+	x, w, y := convShapes(d, out, in)
+	g, err := newGeometry(d, x, w, y)
+	return g, err == nil && x.Volume() > 0 && w.Volume() > 0
 }

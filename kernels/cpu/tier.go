@@ -9,24 +9,17 @@ import (
 // every machine, for the sizer; run is nil where the machine lacks the instructions or
 // the build left them out.
 type tier struct {
-	name  string
-	lanes int // of a vector
-	tiles []tile
-	dots  []dotTile
-	rows  rowOps
+	name       string
+	lanes      int          // of a vector
+	tiles      []tile       // of convolutions and their data gradients
+	lanesTile  tile         // the same in lanes
+	spread     int          // the most channels of a group for which it is used: 1, 2, 4 …
+	direct     []directTile // of narrow groups that are read where they are
+	outers     []outerTile  // of filter gradients
+	outerLanes []outerTile  // the same in lanes, the longest first
+	dots       []dotTile    // of linear layers
+	rows       rowOps
 }
-
-// tile multiplies a block of packed rows with columns that lie anywhere.
-//
-//	c[i·ldc+j] = Σₜ a[t·mr+i] · b[off[t]+j]   for i < mr, j < nr, t < len(off)
-//
-// Where add is set the sum is added to what c holds. tileReference is the same in Go.
-type tile struct {
-	mr, nr int
-	run    tileFunc
-}
-
-type tileFunc = func(a, b []float32, off []int, c []float32, ldc int, add bool)
 
 // dotTile multiplies rows with rows.
 //
@@ -53,11 +46,15 @@ const dotUnit = 16
 var tiers = []*tier{&generic, &avx2, &avx512}
 
 var generic = tier{
-	name:  "generic",
-	lanes: 1,
-	tiles: []tile{{2, 4, tile2x4}, {1, 8, tile1x8}},
-	dots:  []dotTile{{2, 2, dot2x2}},
-	rows:  genericRows,
+	name:       "generic",
+	lanes:      1,
+	tiles:      []tile{{2, 4, 4, tile2x4}},
+	lanesTile:  tile{2, 4, 4, lanes2x4},
+	spread:     4,
+	outers:     []outerTile{{0, 1, 2, 4, 4, outer2x4}},
+	outerLanes: []outerTile{{1, 1, 1, 4, 4, outerLanes1x4}, {2, 1, 1, 4, 4, outerPairs1x4}, {4, 1, 1, 4, 4, outerFours1x4}},
+	dots:       []dotTile{{2, 2, dot2x2}},
+	rows:       genericRows,
 }
 
 // chosen returns the tier that CLEAVE_CPU asks for, or else the best that this machine has.
@@ -90,22 +87,6 @@ func Tier() string {
 		return ""
 	}
 	return t.name
-}
-
-// tileFor returns the tile that wastes least on m rows and n columns.
-func (t *tier) tileFor(m, n int) tile {
-	var best tile
-	least := 0
-	for _, k := range t.tiles {
-		vectors := k.nr / t.lanes
-		// In sixths of a cycle: two FMAs or two loads in one, and half of the columns' vectors
-		// span two lines. What does not limit a tile still delays it somewhat.
-		fma, load := 3*k.mr*vectors, 3*k.mr+3*vectors*3/2
-		if cost := ceil(m, k.mr) * ceil(n, k.nr) * (max(fma, load) + load/2); best.mr == 0 || cost < least {
-			best, least = k, cost
-		}
-	}
-	return best
 }
 
 // dotFor returns the dotTile that wastes least on m rows and n columns.

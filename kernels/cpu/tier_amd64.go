@@ -8,20 +8,69 @@ import "golang.org/x/sys/cpu"
 
 func init() {
 	if x := &cpu.X86; x.HasAVX2 && x.HasFMA {
-		avx2.set([]tileFunc{tileAVX2_6x16, tileAVX2_4x24, tileAVX2_2x32, tileAVX2_1x64}, []dotFunc{dotAVX2_4x3, dotAVX2_1x8})
+		avx2.set(functions{
+			tiles: []tileFunc{tileAVX2_8x8, tileAVX2_6x16, tileAVX2_4x24},
+			lanes: lanesAVX2_8x8,
+			direct: [][4]directFunc{
+				{directAVX2_1by1Inner, directAVX2_1by1Left, directAVX2_1by1Right, directAVX2_1by1Both},
+				{directAVX2_1by2Inner, directAVX2_1by2Left, directAVX2_1by2Right, directAVX2_1by2Both},
+				{directAVX2_2by1Inner, directAVX2_2by1Left, directAVX2_2by1Right, directAVX2_2by1Both},
+				{directAVX2_2by2Inner, directAVX2_2by2Left, directAVX2_2by2Right, directAVX2_2by2Both},
+				{directAVX2_4by1Inner, directAVX2_4by1Left, directAVX2_4by1Right, directAVX2_4by1Both},
+				{directAVX2_4by2Inner, directAVX2_4by2Left, directAVX2_4by2Right, directAVX2_4by2Both},
+				{directAVX2_8by1Inner, directAVX2_8by1Left, directAVX2_8by1Right, directAVX2_8by1Both},
+				{directAVX2_8by2Inner, directAVX2_8by2Left, directAVX2_8by2Right, directAVX2_8by2Both},
+			},
+			outers:     []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
+			outerLanes: []outerFunc{outerLanesAVX2_1_3x3, outerLanesAVX2_1_1x12, outerLanesAVX2_1_1x4, outerLanesAVX2_2_1x3, outerLanesAVX2_4_1x3},
+			dots:       []dotFunc{dotAVX2_4x3, dotAVX2_1x8},
+		})
 		if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ {
-			avx512.set([]tileFunc{tileAVX512_12x32, tileAVX512_8x48, tileAVX512_4x64, tileAVX512_2x64, tileAVX512_1x128}, []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8})
+			avx512.set(functions{
+				tiles: []tileFunc{tileAVX2_8x8, tileAVX512_8x16, tileAVX512_8x32, tileAVX512_8x48},
+				lanes: lanesAVX512_8x16,
+				direct: [][4]directFunc{
+					{directAVX512_1by1Inner, directAVX512_1by1Left, directAVX512_1by1Right, directAVX512_1by1Both},
+					{directAVX512_1by2Inner, directAVX512_1by2Left, directAVX512_1by2Right, directAVX512_1by2Both},
+					{directAVX512_2by1Inner, directAVX512_2by1Left, directAVX512_2by1Right, directAVX512_2by1Both},
+					{directAVX512_2by2Inner, directAVX512_2by2Left, directAVX512_2by2Right, directAVX512_2by2Both},
+					{directAVX512_4by1Inner, directAVX512_4by1Left, directAVX512_4by1Right, directAVX512_4by1Both},
+					{directAVX512_4by2Inner, directAVX512_4by2Left, directAVX512_4by2Right, directAVX512_4by2Both},
+				},
+				outers:     []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
+				outerLanes: []outerFunc{outerLanesAVX512_1_3x3, outerLanesAVX512_1_1x12, outerLanesAVX512_1_1x4, outerLanesAVX512_2_1x3, outerLanesAVX512_4_1x3},
+				dots:       []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8},
+			})
 		}
 	}
 }
 
-// set gives the tiles of t, in order, the functions that run them.
-func (t *tier) set(tiles []tileFunc, dots []dotFunc) {
-	for i, f := range tiles {
-		t.tiles[i].run = f
+// functions run a tier's tiles, in their order.
+type functions struct {
+	tiles      []tileFunc
+	lanes      tileFunc
+	direct     [][4]directFunc
+	outers     []outerFunc
+	outerLanes []outerFunc
+	dots       []dotFunc
+}
+
+func (t *tier) set(f functions) {
+	for i := range f.tiles {
+		t.tiles[i].run = f.tiles[i]
 	}
-	for i, f := range dots {
-		t.dots[i].run = f
+	t.lanesTile.run = f.lanes
+	for i := range f.direct {
+		t.direct[i].run = f.direct[i]
+	}
+	for i := range f.outers {
+		t.outers[i].run = f.outers[i]
+	}
+	for i := range f.outerLanes {
+		t.outerLanes[i].run = f.outerLanes[i]
+	}
+	for i := range f.dots {
+		t.dots[i].run = f.dots[i]
 	}
 	t.rows = avx2Rows // 16 lanes would wait for memory as eight do
 }

@@ -4,15 +4,43 @@ package cpu
 // the build and the machine have them.
 var (
 	avx2 = tier{
-		name:  "avx2",
-		lanes: 8,
-		tiles: []tile{{mr: 6, nr: 16}, {mr: 4, nr: 24}, {mr: 2, nr: 32}, {mr: 1, nr: 64}},
-		dots:  []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		name:      "avx2",
+		lanes:     8,
+		tiles:     []tile{{positions: 8, width: 8, vector: 8}, {positions: 6, width: 16, vector: 8}, {positions: 4, width: 24, vector: 8}},
+		lanesTile: tile{positions: 8, width: 8, vector: 8},
+		spread:    4,
+		direct: []directTile{
+			{lanes: 8, per: 1, stride: 1, outputs: 4}, {lanes: 8, per: 1, stride: 2, outputs: 4},
+			{lanes: 8, per: 2, stride: 1, outputs: 8}, {lanes: 8, per: 2, stride: 2, outputs: 7},
+			{lanes: 8, per: 4, stride: 1, outputs: 8}, {lanes: 8, per: 4, stride: 2, outputs: 7},
+			{lanes: 8, per: 8, stride: 1, outputs: 8}, {lanes: 8, per: 8, stride: 2, outputs: 7},
+		},
+		outers: []outerTile{{taps: 1, rows: 12, width: 8, vector: 8}, {taps: 1, rows: 6, width: 16, vector: 8}, {taps: 1, rows: 4, width: 24, vector: 8}},
+		outerLanes: []outerTile{
+			{per: 1, taps: 3, rows: 3, width: 8, vector: 8}, {per: 1, taps: 1, rows: 12, width: 8, vector: 8}, {per: 1, taps: 1, rows: 4, width: 8, vector: 8},
+			{per: 2, taps: 1, rows: 3, width: 8, vector: 8}, {per: 4, taps: 1, rows: 3, width: 8, vector: 8},
+		},
+		dots: []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
 	}
 	avx512 = tier{
 		name:  "avx512",
 		lanes: 16,
-		tiles: []tile{{mr: 12, nr: 32}, {mr: 8, nr: 48}, {mr: 4, nr: 64}, {mr: 2, nr: 64}, {mr: 1, nr: 128}},
-		dots:  []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		tiles: []tile{
+			{positions: 8, width: 8, vector: 8}, // the same as AVX2's
+			{positions: 8, width: 16, vector: 16}, {positions: 8, width: 32, vector: 16}, {positions: 8, width: 48, vector: 16},
+		},
+		lanesTile: tile{positions: 8, width: 16, vector: 16},
+		spread:    4,
+		direct: []directTile{
+			{lanes: 16, per: 1, stride: 1, outputs: 4}, {lanes: 16, per: 1, stride: 2, outputs: 4},
+			{lanes: 16, per: 2, stride: 1, outputs: 8}, {lanes: 16, per: 2, stride: 2, outputs: 7},
+			{lanes: 16, per: 4, stride: 1, outputs: 8}, {lanes: 16, per: 4, stride: 2, outputs: 7},
+		},
+		outers: []outerTile{{taps: 1, rows: 12, width: 16, vector: 16}, {taps: 1, rows: 12, width: 32, vector: 16}, {taps: 1, rows: 8, width: 48, vector: 16}},
+		outerLanes: []outerTile{
+			{per: 1, taps: 3, rows: 3, width: 16, vector: 16}, {per: 1, taps: 1, rows: 12, width: 16, vector: 16}, {per: 1, taps: 1, rows: 4, width: 16, vector: 16},
+			{per: 2, taps: 1, rows: 3, width: 16, vector: 16}, {per: 4, taps: 1, rows: 3, width: 16, vector: 16},
+		},
+		dots: []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
 	}
 )

@@ -19,8 +19,12 @@ type view struct {
 	st [4]int       // steps between neighbours along each axis, in elements
 }
 
-// strides returns the steps between neighbours of a buffer.
+// strides returns the steps between neighbours of a buffer. Those of one order in both
+// formats get the same.
 func strides(f kernels.Format, s layout.Shape) ([4]int, error) {
+	if f == kernels.NCHW && oneOrder(s) {
+		f = kernels.NHWC
+	}
 	switch f {
 	case kernels.NCHW:
 		return [4]int{s[1] * s[2] * s[3], s[2] * s[3], s[3], 1}, nil
@@ -82,9 +86,6 @@ func (v view) stepped(step int) view {
 func (v *view) pos(n, c, h, w int) int {
 	return v.at + n*v.st[0] + c*v.st[1] + h*v.st[2] + w*v.st[3]
 }
-
-// flat reports whether the rows of each plane lie one behind the other.
-func (v *view) flat() bool { return v.st[3] == 1 && (v.n[2] == 1 || v.st[2] == v.n[3]) }
 
 // points reports whether the box has one position only.
 func (v *view) points() bool { return v.n[2] == 1 && v.n[3] == 1 }

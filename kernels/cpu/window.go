@@ -2,53 +2,92 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"cleave/kernels"
 )
 
-// pooling is the geometry of a pool from x's planes to y's.
+// pooling is the geometry of a pool from x's rows and columns to y's.
 type pooling struct {
-	h, wd      int      // x's rows and columns
-	rows, cols []span   // of x, under each row and column of y
-	parts      [2][]int // how many rows and columns the divisor counts
+	rows, cols []stretch // in y's order
+	h          int       // x's rows
+	stride     int       // between windows of a row, in columns
+	apart      bool      // no windows overlap
+	whole      bool      // windows hold all of x
 }
 
-type span struct{ lo, hi int }
+// stretch is windows along one axis that follow each other and hold as many indices.
+type stretch struct {
+	first, windows int // in y
+	lo, size       int // the first window's indices in x
+	part           int // indices that the divisor counts
+}
 
+// newPooling checks a window and divides y's rows and columns: rows one by one, columns
+// into as few stretches as there may be.
 func newPooling(w kernels.Window, x, y *view) (*pooling, error) {
-	p := &pooling{h: x.n[2], wd: x.n[3]}
 	if x.n[0] != y.n[0] || x.n[1] != y.n[1] {
 		return nil, fmt.Errorf("pool: %v does not match %v", x.n, y.n)
 	}
+	var axes [2][]stretch
 	for a := range 2 {
 		if w.Kernel[a] < 1 || w.Stride[a] < 1 || min(w.Pad[2*a], w.Pad[2*a+1]) < 0 || w.Pad[2*a] >= w.Kernel[a] {
 			return nil, fmt.Errorf("pool: window %v, stride %v, padding %v", w.Kernel, w.Stride, w.Pad)
 		}
-		size, before, after := x.n[2+a], w.Pad[0], w.Pad[1]
-		if a == 1 {
-			before, after = w.Pad[2], w.Pad[3]
-		}
+		size, before, after := x.n[2+a], w.Pad[2*a], w.Pad[2*a+1]
 		for o := range y.n[2+a] {
-			first := o*w.Stride[a] - before
-			if first >= size {
+			begin := o*w.Stride[a] - before
+			if begin >= size {
 				return nil, fmt.Errorf("pool: window %d begins beyond the %d rows or columns of %v", o, size, x.n)
 			}
-			end := min(first+w.Kernel[a], size+after)
-			s := span{max(first, 0), min(first+w.Kernel[a], size)}
-			part := end - first
-			if !w.CountPad {
-				part = max(0, s.hi-s.lo)
+			s := stretch{first: o, windows: 1, lo: max(begin, 0)}
+			s.size = min(begin+w.Kernel[a], size) - s.lo
+			s.part = s.size
+			if w.CountPad {
+				s.part = min(begin+w.Kernel[a], size+after) - begin
 			}
-			p.parts[a] = append(p.parts[a], part)
-			if a == 0 {
-				p.rows = append(p.rows, s)
-			} else {
-				p.cols = append(p.cols, s)
+			if all := axes[a]; a == 1 && o > 0 {
+				if l := &all[len(all)-1]; l.size == s.size && l.part == s.part && l.lo+l.windows*w.Stride[a] == s.lo {
+					l.windows++
+					continue
+				}
+			}
+			axes[a] = append(axes[a], s)
+		}
+	}
+	p := &pooling{rows: axes[0], cols: axes[1], h: x.n[2], stride: w.Stride[1]}
+	p.apart = y.n[2]*y.n[3] == 1 || w.Kernel[0] <= w.Stride[0] && w.Kernel[1] <= w.Stride[1]
+	p.whole = w.Kernel[0] >= w.Stride[0] && w.Kernel[1] >= w.Stride[1]
+	for a, all := range axes {
+		last := &all[len(all)-1]
+		p.whole = p.whole && last.lo+(last.windows-1)*w.Stride[a]+last.size == x.n[2+a]
+	}
+	return p, nil
+}
+
+// steps returns the steps between the pixels of v, x or its gradient, under windows.
+func (p *pooling) steps(v *view) tapSteps { return tapSteps{p.stride * v.st[3], v.st[2], v.st[3]} }
+
+// divisor returns what the sum of a window is divided by.
+func (p *pooling) divisor(row, col *stretch) float32 { return float32(max(1, row.part*col.part)) }
+
+// eachRow returns a launch that calls f for the rows of windows of all samples and their
+// stretches.
+func (c *call) eachRow(p *pooling, x *view, f func(n int, row, col *stretch)) kernels.Launch {
+	rows := len(p.rows)
+	items := x.n[0] * rows
+	per := max(1, pixelGrain/ceil(x.n.Volume(), items))
+	body := func(_, job int) {
+		for i := job * per; i < min((job+1)*per, items); i++ {
+			for s := range p.cols {
+				f(i/rows, &p.rows[i%rows], &p.cols[s])
 			}
 		}
 	}
-	return p, nil
+	pool, jobs := c.b.pool, ceil(items, per)
+	return func() error {
+		pool.run(jobs, body)
+		return nil
+	}
 }
 
 func bindMaxPool(c *call) (kernels.Launch, error) {
@@ -57,48 +96,23 @@ func bindMaxPool(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	planes, maximum, pool := newPlanes(x), c.b.tier.rows.maximum, c.b.pool
-	// A line is the maximum of a window's rows, with the padding that windows reach; of it
-	// and its neighbours to the right the maximum is taken in turn.
-	kernel, stride, left := c.d.Window.Kernel[1], c.d.Window.Stride[1], c.d.Window.Pad[2]
-	length := poolLine(c.d.Window, len(p.cols))
-	inside := min(p.wd, length-left)
-	lines, size := of[float32](c.ws), poolScratch(c.d.Window, len(p.cols))
-	body := func(thread, job int) {
-		line := lines[thread*size:][:length]
-		best := lines[thread*size+size/2:][:length-kernel+1]
-		lowest := float32(math.Inf(-1))
-		planes.job(job, func(n, ch int) {
-			for oh, rs := range p.rows {
-				for i := range line {
-					line[i] = lowest
-				}
-				for h := rs.lo; h < rs.hi; h++ {
-					part := line[left:][:inside]
-					maximum(part, part, x.f[x.pos(n, ch, h, 0):][:inside])
-				}
-				copy(best, line)
-				for s := 1; s < kernel; s++ {
-					maximum(best, best, line[s:][:len(best)])
-				}
-				to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
-				for ow := range to {
-					to[ow] = best[ow*stride]
-				}
-			}
-		})
-	}
-	return func() error {
-		pool.run(planes.jobs, body)
-		return nil
-	}, nil
+	steps, windowMax := p.steps(x), c.b.tier.rows.windowMax
+	return c.eachRow(p, x, func(n int, row, col *stretch) {
+		windowMax(y.f[y.pos(n, 0, row.first, col.first):], x.f[x.pos(n, 0, row.lo, col.lo):], col.windows, y.n[1], row.size, col.size, y.st[3], steps)
+	}), nil
 }
 
-// poolLine is how many columns, padding included, so many windows reach.
-func poolLine(w kernels.Window, windows int) int { return (windows-1)*w.Stride[1] + w.Kernel[1] }
-
-// poolScratch is the scratch memory in floats that a thread needs for such lines.
-func poolScratch(w kernels.Window, windows int) int { return 2 * roundUp(poolLine(w, windows), 16) }
+func bindAvgPool(c *call) (kernels.Launch, error) {
+	x, y := &c.in[0], &c.out
+	p, err := newPooling(c.d.Window, x, y)
+	if err != nil {
+		return nil, err
+	}
+	steps, windowMean := p.steps(x), c.b.tier.rows.windowMean
+	return c.eachRow(p, x, func(n int, row, col *stretch) {
+		windowMean(y.f[y.pos(n, 0, row.first, col.first):], x.f[x.pos(n, 0, row.lo, col.lo):], col.windows, y.n[1], row.size, col.size, y.st[3], steps, p.divisor(row, col))
+	}), nil
+}
 
 func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 	x, y, dy, dx := &c.in[0], &c.in[1], &c.in[2], &c.out
@@ -112,45 +126,10 @@ func bindMaxPoolGrad(c *call) (kernels.Launch, error) {
 	if err := same(dx.n, "max pool's gradient", *x); err != nil {
 		return nil, err
 	}
-	planes, pool := newPlanes(x), c.b.pool
-	l := newPoolLines(c.d.Window, p.h, p.wd, len(p.cols))
-	ws, size, ops := of[float32](c.ws), l.floats(), &c.b.tier.rows
-	body := func(thread, job int) {
-		local := ws[thread*size:][:size]
-		planes.job(job, func(n, ch int) {
-			l.split(ops, local, x, n, ch)
-			for oh, rs := range p.rows {
-				l.row(ops, local, y.f[y.pos(n, ch, oh, 0):][:len(p.cols)], dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)], rs)
-			}
-			l.join(ops, local, dx, n, ch)
-		})
-	}
-	return func() error {
-		pool.run(planes.jobs, body)
-		return nil
-	}, nil
-}
-
-func bindAvgPool(c *call) (kernels.Launch, error) {
-	x, y := &c.in[0], &c.out
-	p, err := newPooling(c.d.Window, x, y)
-	if err != nil {
-		return nil, err
-	}
-	return c.eachPlane(newPlanes(x), func(n, ch int) {
-		for oh, rs := range p.rows {
-			to := y.f[y.pos(n, ch, oh, 0):][:len(p.cols)]
-			for ow, s := range p.cols {
-				var sum float32
-				for h := rs.lo; h < rs.hi; h++ {
-					row := x.f[x.pos(n, ch, h, 0):][:p.wd]
-					for w := s.lo; w < s.hi; w++ {
-						sum += row[w]
-					}
-				}
-				to[ow] = sum / float32(max(1, p.parts[0][oh]*p.parts[1][ow]))
-			}
-		}
+	dxs, xs, windowPick := p.steps(dx), p.steps(x), c.b.tier.rows.windowPick
+	return c.scatter(p, true, func(n, ch, channels int, row, col *stretch) {
+		windowPick(dx.f[dx.pos(n, ch, row.lo, col.lo):], x.f[x.pos(n, ch, row.lo, col.lo):], y.f[y.pos(n, ch, row.first, col.first):], dy.f[dy.pos(n, ch, row.first, col.first):],
+			col.windows, channels, row.size, col.size, y.st[3], dy.st[3], dxs, xs)
 	}), nil
 }
 
@@ -160,21 +139,68 @@ func bindAvgPoolGrad(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.eachPlane(newPlanes(dx), func(n, ch int) {
-		for h := range p.h {
-			clear(dx.f[dx.pos(n, ch, h, 0):][:p.wd])
-		}
-		for oh, rs := range p.rows {
-			g := dy.f[dy.pos(n, ch, oh, 0):][:len(p.cols)]
-			for ow, s := range p.cols {
-				v := g[ow] / float32(max(1, p.parts[0][oh]*p.parts[1][ow]))
-				for h := rs.lo; h < rs.hi; h++ {
-					row := dx.f[dx.pos(n, ch, h, 0):][:p.wd]
-					for w := s.lo; w < s.hi; w++ {
-						row[w] += v
-					}
+	dxs, windowSpread, scale := p.steps(dx), c.b.tier.rows.windowSpread, c.b.tier.rows.scale
+	if p.apart {
+		return c.scatter(p, !p.whole, func(n, ch, channels int, row, col *stretch) {
+			factor := 1 / p.divisor(row, col)
+			for w := range col.windows {
+				for h := range row.size {
+					scale(dx.f[dx.pos(n, ch, row.lo+h, col.lo+w*p.stride):], dy.f[dy.pos(n, ch, row.first, col.first+w):], col.size, channels, dxs.col, 0, factor)
 				}
 			}
-		}
+		}), nil
+	}
+	return c.scatter(p, true, func(n, ch, channels int, row, col *stretch) {
+		windowSpread(dx.f[dx.pos(n, ch, row.lo, col.lo):], dy.f[dy.pos(n, ch, row.first, col.first):], col.windows, channels, row.size, col.size, dy.st[3], dxs, p.divisor(row, col))
 	}), nil
+}
+
+// scatter returns a launch that clears the output, if need be, and calls f, which adds to
+// it, for all rows of windows and their stretches in order. Windows overlap, so a job has a
+// sample; where samples are few, a part of the channels of one.
+func (c *call) scatter(p *pooling, unclean bool, f func(n, ch, channels int, row, col *stretch)) kernels.Launch {
+	dx := &c.out
+	samples, channels := dx.n[0], dx.n[1]
+	const enough, least = 8, 32 // jobs, channels of one
+	parts := max(1, min(ceil(enough, samples), channels/least))
+	part := roundUp(ceil(channels, parts), 8)
+	parts = ceil(channels, part)
+	per := max(1, pixelGrain/(dx.n[2]*dx.n[3]*channels))
+	items := samples * parts
+	body := func(_, job int) {
+		for i := job * per; i < min((job+1)*per, items); i++ {
+			n, ch := i/parts, i%parts*part
+			count, cleared := min(part, channels-ch), 0
+			if !unclean {
+				cleared = p.h
+			}
+			for r := range p.rows {
+				row := &p.rows[r]
+				cleared = dx.clearRows(n, ch, count, cleared, row.lo+row.size)
+				for s := range p.cols {
+					f(n, ch, count, row, &p.cols[s])
+				}
+			}
+			dx.clearRows(n, ch, count, cleared, p.h)
+		}
+	}
+	pool, jobs := c.b.pool, ceil(items, per)
+	return func() error {
+		pool.run(jobs, body)
+		return nil
+	}
+}
+
+// clearRows clears some channels of rows lo … hi−1 and returns the first row beyond.
+func (v *view) clearRows(n, ch, channels, lo, hi int) int {
+	for h := lo; h < hi; h++ {
+		if v.st[3] == channels || v.n[3] == 1 {
+			clear(v.f[v.pos(n, ch, h, 0):][:v.n[3]*channels])
+			continue
+		}
+		for w := range v.n[3] {
+			clear(v.f[v.pos(n, ch, h, w):][:channels])
+		}
+	}
+	return max(lo, hi)
 }

@@ -14,9 +14,18 @@ type operand struct {
 	fill  func(g *generator, i int) float64
 	dtype kernels.DType
 	use   kernels.Use
-	nhwc  bool // in the wire's format, whatever the backend prefers
-	step  int  // every step-th channel of the box; 0 as 1
+	order order // of the elements
+	step  int   // every step-th channel of the box; 0 as 1
 }
+
+// order is how an operand's elements lie.
+type order int
+
+const (
+	native order = iota // as the backend prefers
+	planar              // kernels.NCHW
+	inner               // kernels.NHWC
+)
 
 // kase is one kernel call; see the package comment for terms and roundings.
 type kase struct {
@@ -49,7 +58,7 @@ func result(n layout.Shape) operand { return operand{shape: n, use: kernels.Acti
 
 // shapes are those that element-wise kernels are tried on.
 var shapes = []layout.Shape{
-	{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 13, 1, 1}, {5, 7, 1, 1}, {3, 1, 4, 1}, {2, 5, 1, 13}, {1, 3, 61, 53}, {7, 1, 1, 1}, {2, 300, 3, 3}, {2, 4200, 1, 1},
+	{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 13, 1, 1}, {5, 7, 1, 1}, {3, 1, 4, 1}, {2, 5, 1, 13}, {2, 20, 6, 6}, {1, 3, 61, 53}, {7, 1, 1, 1}, {2, 300, 3, 3}, {2, 4200, 1, 1},
 }
 
 // perShape makes a case of each shape.
@@ -97,6 +106,7 @@ var makers = map[kernels.Code]func(kernels.Code) []kase{
 	kernels.Flatten:        flattenCases,
 	kernels.Unflatten:      flattenCases,
 	kernels.Copy:           copyCases,
+	kernels.Shuffle:        shuffleCases,
 	kernels.Sum:            naryCases,
 	kernels.Max:            naryCases,
 	kernels.RowMax:         lossCases,
@@ -224,16 +234,22 @@ func fillCases(code kernels.Code) []kase {
 	})
 }
 
+// normalizeCases read images as the host fills them, which is planar, and as the backend
+// would have them.
 func normalizeCases(kernels.Code) []kase {
-	return perShape(func(n layout.Shape) kase {
-		return kase{out: result(n), in: []operand{{shape: n, fill: pixel, dtype: kernels.U8, use: kernels.Input}}, roundings: 6,
-			desc: kernels.Desc{Mean: [4]float64{0.4, 0.5, 0.6, 0.1}, Dev: [4]float64{0.2, 0.25, 0.3, 0.5}}}
-	})
+	var all []kase
+	for _, o := range []order{native, planar} {
+		all = append(all, perShape(func(n layout.Shape) kase {
+			return kase{name: fmt.Sprintf("order%d/", o), out: result(n), in: []operand{{shape: n, fill: pixel, dtype: kernels.U8, use: kernels.Input, order: o}}, roundings: 6,
+				desc: kernels.Desc{Mean: [4]float64{0.4, 0.5, 0.6, 0.1}, Dev: [4]float64{0.2, 0.25, 0.3, 0.5}}}
+		})...)
+	}
+	return all
 }
 
 func flattenCases(code kernels.Code) []kase {
 	var all []kase
-	for _, n := range shapes {
+	for _, n := range append(shapes[:len(shapes):len(shapes)], layout.Shape{3, 21, 9, 5}) {
 		features := n[1] * n[2] * n[3]
 		for _, s := range []layout.Span{{Lo: 0, Hi: features}, {Lo: features / 3, Hi: features}, {Lo: features / 4, Hi: (features + 1) / 2}} {
 			if s.Len() == 0 {
@@ -250,20 +266,41 @@ func flattenCases(code kernels.Code) []kase {
 	return all
 }
 
+func shuffleCases(kernels.Code) []kase {
+	var all []kase
+	for _, s := range []struct {
+		n      layout.Shape
+		groups int
+	}{{layout.Shape{2, 60, 5, 7}, 3}, {layout.Shape{2, 60, 5, 7}, 20}, {layout.Shape{1, 27, 3, 1}, 3}, {layout.Shape{1, 27, 3, 1}, 9}, {layout.Shape{3, 9, 1, 1}, 3},
+		{layout.Shape{2, 12, 4, 4}, 3}, {layout.Shape{2, 48, 9, 1}, 2}, {layout.Shape{2, 48, 9, 1}, 24}, {layout.Shape{1, 40, 3, 3}, 8}, {layout.Shape{1, 35, 3, 3}, 5},
+		{layout.Shape{2, 7, 3, 3}, 1}, {layout.Shape{2, 7, 3, 3}, 7}, {layout.Shape{2, 1, 3, 3}, 1}, {layout.Shape{1, 240, 28, 28}, 3}, {layout.Shape{1, 240, 28, 28}, 80}} {
+		all = append(all, kase{name: fmt.Sprintf("%v/%d", s.n, s.groups), desc: kernels.Desc{Groups: s.groups}, out: result(s.n), in: []operand{of(s.n, signed)}})
+	}
+	return all
+}
+
 func copyCases(kernels.Code) []kase {
 	var all []kase
-	for _, n := range shapes[:9] {
-		for i := range 4 {
-			from, to := i&1 == 1, i&2 == 2
-			for _, step := range [][2]int{{}, {1, 3}, {2, 1}} {
+	odd := layout.Shape{2, 43, 5, 17} // nothing is a multiple of a vector
+	for _, n := range append(shapes[:10:10], odd) {
+		steps := [][2]int{{}, {1, 3}, {2, 1}}
+		if n == odd {
+			steps = append(steps, [2]int{1, 2}, [2]int{3, 1}, [2]int{4, 1}, [2]int{1, 4}, [2]int{3, 2}, [2]int{1, 8})
+		}
+		for i := range 9 {
+			from, to := order(i%3), order(i/3)
+			if n != odd && from != native && to != native {
+				continue
+			}
+			for _, step := range steps {
 				for _, d := range []kernels.DType{kernels.F32, kernels.U8, kernels.I32} {
 					fill := signed
 					if d != kernels.F32 {
 						fill = pixel
 					}
-					src := operand{shape: n, fill: fill, dtype: d, use: kernels.Activation, nhwc: from, step: step[0]}
-					dst := operand{shape: n, dtype: d, use: kernels.Staging, nhwc: to, step: step[1]}
-					all = append(all, kase{name: fmt.Sprintf("%v/nhwc=%v-%v/step%v/type%d", n, from, to, step, d),
+					src := operand{shape: n, fill: fill, dtype: d, use: kernels.Activation, order: from, step: step[0]}
+					dst := operand{shape: n, dtype: d, use: kernels.Staging, order: to, step: step[1]}
+					all = append(all, kase{name: fmt.Sprintf("%v/order%d-%d/step%v/type%d", n, from, to, step, d),
 						desc: kernels.Desc{Step: step}, out: dst, in: []operand{src}})
 				}
 			}

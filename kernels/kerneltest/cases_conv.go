@@ -24,16 +24,29 @@ func square(n, groups, c, k, size, kernel, stride, pad int) conv {
 // nets have, or of one that they could have.
 func convs() []conv {
 	all := []conv{
-		square(2, 1, 3, 5, 23, 11, 4, 2),   // AlexNet's first
-		square(2, 2, 7, 9, 13, 5, 1, 2),    // and its second, two groups
-		square(2, 1, 70, 13, 7, 3, 1, 1),   // more products than one block sums
-		square(1, 1, 5, 200, 6, 3, 1, 1),   // more filters than one block
-		square(3, 2, 9, 11, 13, 3, 1, 1),   //
-		square(2, 32, 4, 4, 9, 3, 1, 1),    // ResNeXt, 32×4
-		square(2, 8, 4, 4, 10, 3, 2, 1),    // with stride
-		square(2, 5, 3, 3, 7, 3, 1, 1),     // no multiple of 4
-		square(1, 3, 16, 16, 14, 3, 1, 1),  //
-		square(3, 13, 1, 1, 7, 3, 1, 1),    // depthwise
+		square(2, 1, 3, 5, 23, 11, 4, 2),  // AlexNet's first
+		square(2, 2, 7, 9, 13, 5, 1, 2),   // and its second, two groups
+		square(2, 1, 70, 13, 7, 3, 1, 1),  // more products than one block sums
+		square(1, 1, 5, 200, 6, 3, 1, 1),  // more filters than one block
+		square(3, 2, 9, 11, 13, 3, 1, 1),  //
+		square(2, 32, 4, 4, 9, 3, 1, 1),   // ResNeXt, 32×4
+		square(2, 8, 4, 4, 10, 3, 2, 1),   // with stride
+		square(2, 5, 3, 3, 7, 3, 1, 1),    // no multiple of 4
+		square(1, 3, 16, 16, 14, 3, 1, 1), //
+		square(3, 13, 1, 1, 7, 3, 1, 1),   // depthwise
+		square(2, 16, 1, 1, 9, 3, 1, 1),   // depthwise, whole vectors
+		square(2, 32, 1, 1, 4, 3, 1, 1),   // rows of four
+		square(1, 16, 1, 1, 7, 3, 1, 0),   // without padding
+		square(2, 4, 4, 4, 11, 3, 1, 1),   // groups of four, whole vectors
+		square(1, 8, 4, 4, 8, 3, 1, 1),    // rows of eight
+		square(2, 8, 2, 2, 10, 3, 1, 1),   // groups of two, whole vectors
+		square(2, 3, 8, 8, 9, 3, 1, 1),    // groups of eight
+		square(2, 16, 1, 1, 10, 3, 2, 1),  // and with stride 2, even and odd
+		square(1, 16, 1, 1, 9, 3, 2, 1),
+		square(2, 8, 2, 2, 14, 3, 2, 1),
+		square(2, 4, 4, 4, 15, 3, 2, 1),
+		square(2, 2, 8, 8, 14, 3, 2, 1),
+		square(1, 2, 8, 8, 15, 3, 2, 0),
 		square(2, 7, 1, 1, 9, 5, 2, 2),     //
 		square(2, 5, 1, 3, 6, 3, 1, 1),     // depthwise with a multiplier
 		square(2, 1, 33, 17, 9, 1, 1, 0),   // 1×1

@@ -34,6 +34,7 @@ var references = map[kernels.Code]func(d kernels.Desc, out *tensor, in []*tensor
 	kernels.Flatten:        refFlatten,
 	kernels.Unflatten:      refUnflatten,
 	kernels.Copy:           refCopy,
+	kernels.Shuffle:        refShuffle,
 	kernels.Sum:            refSum,
 	kernels.Max:            refMax,
 	kernels.RowMax:         refRowMax,
@@ -96,6 +97,11 @@ func refMax(_ kernels.Desc, y *tensor, in []*tensor) {
 }
 
 func refCopy(_ kernels.Desc, y *tensor, in []*tensor) { copy(y.v, in[0].v) }
+
+func refShuffle(d kernels.Desc, y *tensor, in []*tensor) {
+	per := y.n[1] / d.Groups
+	in[0].each(func(n, c, h, w int, v *float64) { *y.at(n, c%per*d.Groups+c/per, h, w) = *v })
+}
 
 func refFlatten(d kernels.Desc, y *tensor, in []*tensor) {
 	features := in[0].n[1] * in[0].n[2] * in[0].n[3]

@@ -96,7 +96,10 @@ func place(t *testing.T, b kernels.Backend, o operand, inset bool, at int64) (pl
 		}
 	}
 	f := b.Format(o.use, o.dtype, whole)
-	if o.nhwc {
+	switch o.order {
+	case planar:
+		f = kernels.NCHW
+	case inner:
 		f = kernels.NHWC
 	}
 	p := placed{step: step, op: kernels.Operand{

@@ -36,6 +36,7 @@ func (b *fakeBackend) Contiguous(kernels.Format, kernels.DType, layout.Shape, la
 
 func (b *fakeBackend) Workspace(kernels.Desc, layout.Shape, []layout.Shape) int64 { return 0 }
 func (b *fakeBackend) Seconds(kernels.Desc, layout.Shape, []layout.Shape) float64 { return 0 }
+func (b *fakeBackend) Kernel(kernels.Desc, layout.Shape, []layout.Shape) string   { return "" }
 
 func (b *fakeBackend) Alloc(n int64) error {
 	b.arena = make([]byte, n)

@@ -20,7 +20,7 @@ import (
 const cpuThreads = 2
 
 // splitConv is the Program of a rank that computes its share of a convolution's output
-// channels, sends it to the others in the wire's format, and puts all shares together:
+// channels, sends it to the others in another format, and puts all shares together:
 // 2×4×5×5 → 2×4×5×5 with 3×3 filters. The sum of all squares comes out.
 func splitConv(rank, ranks int) *programpb.Program {
 	const n, c, k, hw = 2, 4, 4, 5
@@ -45,11 +45,11 @@ func splitConv(rank, ranks int) *programpb.Program {
 	}
 	lo, hi := share(rank)
 	nchw, nhwc := programpb.Format_FORMAT_NCHW, programpb.Format_FORMAT_NHWC
-	x := buffer("x", nchw, 0, n, 0, c, 0, hw, 0, hw)
-	filters := buffer("w", nchw, lo, hi, 0, c, 0, 3, 0, 3)
-	y := buffer("y", nchw, 0, n, lo, hi, 0, hw, 0, hw)
-	whole := buffer("whole", nchw, 0, n, 0, k, 0, hw, 0, hw)
-	result := buffer("result", nchw, 0, 1, 0, 1, 0, 1, 0, 1)
+	x := buffer("x", nhwc, 0, n, 0, c, 0, hw, 0, hw)
+	filters := buffer("w", nhwc, lo, hi, 0, c, 0, 3, 0, 3)
+	y := buffer("y", nhwc, 0, n, lo, hi, 0, hw, 0, hw)
+	whole := buffer("whole", nhwc, 0, n, 0, k, 0, hw, 0, hw)
+	result := buffer("result", nhwc, 0, 1, 0, 1, 0, 1, 0, 1)
 
 	w.section("init", w.call(&programpb.Kernel{Code: "fill_normal", Std: 0.1, Random: &programpb.Random{
 		Key: 5, Origin: []uint32{lo, 0, 0, 0}, Global: []uint32{k, c, 3, 3},
@@ -70,8 +70,8 @@ func splitConv(rank, ranks int) *programpb.Program {
 			continue
 		}
 		l, h := share(q)
-		theirs := buffer("theirs", nhwc, 0, n, l, h, 0, hw, 0, hw)
-		mine := buffer("mine", nhwc, 0, n, lo, hi, 0, hw, 0, hw)
+		theirs := buffer("theirs", nchw, 0, n, l, h, 0, hw, 0, hw)
+		mine := buffer("mine", nchw, 0, n, lo, hi, 0, hw, 0, hw)
 		transfer := func(from, to int, b uint32) (p, s, wt, st *programpb.Instruction) {
 			p, s, wt, st = w.transfer(uint32(from*ranks+to), uint32(q), b)
 			p.GetPost().Bytes = uint64(boxVolume(w.p.Buffers[b].Box)) * 4

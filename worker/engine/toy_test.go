@@ -39,6 +39,7 @@ func (t *toy) Workspace(d kernels.Desc, _ layout.Shape, _ []layout.Shape) int64 
 }
 
 func (t *toy) Seconds(kernels.Desc, layout.Shape, []layout.Shape) float64 { return 0 }
+func (t *toy) Kernel(kernels.Desc, layout.Shape, []layout.Shape) string   { return "" }
 
 func (t *toy) Alloc(bytes int64) error {
 	if bytes > t.limit {

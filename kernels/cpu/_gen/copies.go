@@ -8,184 +8,123 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// copies writes the loops over rows of several planes' rows: too short, at 7 to 60 floats,
-// for a call each.
+// copies writes the copies between the layouts of buffers and of tiles. A row of positions
+// is too short, at 7 to 60, for a call each.
 func copies() {
-	pad("padRowsAVX2", "", 1)
-	pad("padEvenRowsAVX2", ", of every other float of from", 2)
-	unpad()
-	zip()
+	copyPanel()
+	copyEights(1)
+	copyEights(2)
+	spread(4, 0x00, 0x55, 0xaa, 0xff)
+	spread(2, 0xa0, 0xf5)
+	prefetch()
 }
 
-// pad writes a loop that copies rows and puts zeros on both sides.
-func pad(name, what string, gap int) {
-	masks := "mask []int32"
-	if gap == 2 {
-		masks = "first, second []int32"
-	}
-	TEXT(name, NOSPLIT, "func(to, from []float32, rows, width, before, full, step int, "+masks+")")
-	Doc(fmt.Sprintf("%s is padRowsGo%s, for rows of full eights and those that the mask lets through.", name, what))
-	Pragma("noescape")
+// panelLoop writes the loop over rows and columns; body gets pointers to a position.
+func panelLoop(toCol, fromCol Op, body func(to, from Register)) {
 	to, from := Load(Param("to").Base(), GP64()), Load(Param("from").Base(), GP64())
-	rows, width, before := Load(Param("rows"), GP64()), Load(Param("width"), GP64()), Load(Param("before"), GP64())
-	full, step := Load(Param("full"), GP64()), Load(Param("step"), GP64())
-	for _, r := range []Register{width, before, step} {
-		SHLQ(Imm(2), r)
-	}
-	zero, v, w := YMM(), YMM(), YMM()
-	VXORPS(zero, zero, zero)
-	var ms []VecVirtual
-	for _, n := range []string{"mask", "first", "second"} {
-		if (n == "mask") == (gap == 1) {
-			m := YMM()
-			VMOVUPS(Mem{Base: Load(Param(n).Base(), GP64())}, m)
-			ms = append(ms, m)
-		}
-	}
-	p, q, end, left := GP64(), GP64(), GP64(), GP64()
-	pack := func() { // the even floats of v and w
-		VSHUFPS(Imm(0x88), w, v, v)
-		VPERMPD(Imm(0xd8), v, v)
-	}
+	rows, cols := Load(Param("rows"), GP64()), GP64()
+	toRow, fromRow := Load(Param("toRow"), GP64()), Load(Param("fromRow"), GP64())
+	SHLQ(Imm(2), toRow)
+	SHLQ(Imm(2), fromRow)
+	p, q := GP64(), GP64()
 	Label("row")
 	MOVQ(to, p)
-	LEAQ(Mem{Base: to, Index: before, Scale: 1}, end)
-	Label("left")
-	CMPQ(p, end)
-	JGE(LabelRef("inside"))
-	VMOVUPS(zero, Mem{Base: p})
-	ADDQ(Imm(32), p)
-	JMP(LabelRef("left"))
-	Label("inside")
-	MOVQ(end, p)
 	MOVQ(from, q)
-	MOVQ(full, left)
-	TESTQ(left, left)
-	JZ(LabelRef("rest"))
-	Label("eight")
-	VMOVUPS(Mem{Base: q}, v)
-	if gap == 2 {
-		VMOVUPS(Mem{Base: q, Disp: 32}, w)
-		pack()
-	}
-	VMOVUPS(v, Mem{Base: p})
-	ADDQ(Imm(uint64(32*gap)), q)
-	ADDQ(Imm(32), p)
-	DECQ(left)
-	JNZ(LabelRef("eight"))
-	Label("rest")
-	VMASKMOVPS(Mem{Base: q}, ms[0], v)
-	if gap == 2 {
-		VMASKMOVPS(Mem{Base: q, Disp: 32}, ms[1], w)
-		pack()
-	}
-	VMOVUPS(v, Mem{Base: p})
-	ADDQ(Imm(32), p)
-	LEAQ(Mem{Base: to, Index: width, Scale: 1}, end)
-	Label("right")
-	CMPQ(p, end)
-	JGE(LabelRef("done"))
-	VMOVUPS(zero, Mem{Base: p})
-	ADDQ(Imm(32), p)
-	JMP(LabelRef("right"))
-	Label("done")
-	MOVQ(end, to)
-	ADDQ(step, from)
+	MOVQ(inMemory(Param("cols")), cols)
+	Label("position")
+	body(p, q)
+	ADDQ(toCol, p)
+	ADDQ(fromCol, q)
+	DECQ(cols)
+	JNZ(LabelRef("position"))
+	ADDQ(toRow, to)
+	ADDQ(fromRow, from)
 	DECQ(rows)
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }
 
-// unpad writes the loop that takes rows out of wider ones. Rows end with a vector that
-// begins before the last one's end; those shorter than eight are copied in fours or ones.
-func unpad() {
-	TEXT("unpadRowsAVX2", NOSPLIT, "func(to, from []float32, rows, n, toStep, fromStep int, add, low float32)")
-	Doc("unpadRowsAVX2 is unpadRowsGo.")
-	Pragma("noescape")
-	to, from := Load(Param("to").Base(), GP64()), Load(Param("from").Base(), GP64())
-	rows, n := Load(Param("rows"), GP64()), Load(Param("n"), GP64())
-	toStep, fromStep := Load(Param("toStep"), GP64()), Load(Param("fromStep"), GP64())
-	SHLQ(Imm(2), toStep)
-	SHLQ(Imm(2), fromStep)
-	addX, lowX, add, low := XMM(), XMM(), YMM(), YMM()
-	Load(Param("add"), addX)
-	Load(Param("low"), lowX)
-	VBROADCASTSS(addX, add)
-	VBROADCASTSS(lowX, low)
-	i, last, v := GP64(), GP64(), YMM()
-	for _, part := range []struct {
-		label string
-		size  int
-	}{{"eights", 8}, {"fours", 4}, {"ones", 1}} {
-		size := part.size
-		step := func(at Register) {
-			src, dst := Mem{Base: from, Index: at, Scale: 4}, Mem{Base: to, Index: at, Scale: 4}
-			switch size {
-			case 8:
-				VMOVUPS(src, v)
-				VADDPS(add, v, v)
-				VMAXPS(v, low, v) // v last: what is no number stays
-				VMOVUPS(v, dst)
-			case 4:
-				VMOVUPS(src, v.AsX())
-				VADDPS(add.AsX(), v.AsX(), v.AsX())
-				VMAXPS(v.AsX(), low.AsX(), v.AsX())
-				VMOVUPS(v.AsX(), dst)
-			default:
-				VMOVSS(src, v.AsX())
-				VADDSS(add.AsX(), v.AsX(), v.AsX())
-				VMAXSS(v.AsX(), low.AsX(), v.AsX())
-				VMOVSS(v.AsX(), dst)
-			}
-		}
-		Label(part.label)
-		if size > 1 {
-			next := map[int]string{8: "fours", 4: "ones"}[size]
-			CMPQ(n, Imm(uint64(size)))
-			JLT(LabelRef(next))
-		}
-		LEAQ(Mem{Base: n, Disp: -size}, last)
-		Label(part.label + "Row")
-		XORQ(i, i)
-		JMP(LabelRef(part.label + "Test"))
-		Label(part.label + "Next")
-		step(i)
-		ADDQ(Imm(uint64(size)), i)
-		Label(part.label + "Test")
-		CMPQ(i, last)
-		JLT(LabelRef(part.label + "Next"))
-		step(last)
-		ADDQ(toStep, to)
-		ADDQ(fromStep, from)
-		DECQ(rows)
-		JNZ(LabelRef(part.label + "Row"))
-		VZEROUPPER()
-		RET()
-	}
+// stretch loads a parameter that counts floats and makes it bytes.
+func stretch(name string) Register {
+	r := Load(Param(name), GP64())
+	SHLQ(Imm(2), r)
+	return r
 }
 
-// zip writes the loop that puts a row's elements between those of another.
-func zip() {
-	TEXT("zipAVX2", NOSPLIT, "func(to, even, odd []float32)")
-	Doc("zipAVX2 is zipGo for lengths of even that are a multiple of eight, not zero.")
+func copyPanel() {
+	TEXT("copyPanelAVX2", NOSPLIT, "func(to, from []float32, rows, cols, full, rest, toRow, toCol, fromRow, fromCol int)")
+	Doc("copyPanelAVX2 is copyPanelGo for full eights and rest floats; then zeros fill up an eight.")
 	Pragma("noescape")
-	to, even, odd := Load(Param("to").Base(), GP64()), Load(Param("even").Base(), GP64()), Load(Param("odd").Base(), GP64())
-	n := Load(Param("even").Len(), GP64())
-	i, e, o, l, h := GP64(), YMM(), YMM(), YMM(), YMM()
-	XORQ(i, i)
-	Label("next")
-	VMOVUPS(Mem{Base: even, Index: i, Scale: 4}, e)
-	VMOVUPS(Mem{Base: odd, Index: i, Scale: 4}, o)
-	VUNPCKLPS(o, e, l)
-	VUNPCKHPS(o, e, h)
-	VPERM2F128(Imm(0x20), h, l, e)
-	VPERM2F128(Imm(0x31), h, l, o)
-	VMOVUPS(e, Mem{Base: to, Index: i, Scale: 8})
-	VMOVUPS(o, Mem{Base: to, Index: i, Scale: 8, Disp: 32})
-	ADDQ(Imm(8), i)
-	CMPQ(i, n)
-	JLT(LabelRef("next"))
-	VZEROUPPER()
+	toCol, fromCol := stretch("toCol"), stretch("fromCol")
+	full, rest, i := stretch("full"), stretch("rest"), GP64()
+	SHLQ(Imm(3), full)
+	mask, v := YMM(), YMM()
+	LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), i)
+	SUBQ(rest, i)
+	VMOVUPS(Mem{Base: i, Disp: 32}, mask)
+	panelLoop(toCol, fromCol, func(to, from Register) {
+		XORQ(i, i)
+		CMPQ(i, full)
+		JGE(LabelRef("rest"))
+		Label("eight")
+		VMOVUPS(Mem{Base: from, Index: i, Scale: 1}, v)
+		VMOVUPS(v, Mem{Base: to, Index: i, Scale: 1})
+		ADDQ(Imm(32), i)
+		CMPQ(i, full)
+		JLT(LabelRef("eight"))
+		Label("rest")
+		TESTQ(rest, rest)
+		JZ(LabelRef("done"))
+		VMASKMOVPS(Mem{Base: from, Index: i, Scale: 1}, mask, v)
+		VMOVUPS(v, Mem{Base: to, Index: i, Scale: 1})
+		Label("done")
+	})
+}
+
+// copyEights writes the loop for so many eights, which asks for the row below.
+func copyEights(n int) {
+	name := fmt.Sprintf("copyEights%dAVX2", n)
+	TEXT(name, NOSPLIT, "func(to, from []float32, rows, cols, toRow, toCol, fromRow, fromCol int)")
+	Doc(fmt.Sprintf("%s is copyPanelGo for %d floats.", name, 8*n))
+	Pragma("noescape")
+	toCol, fromCol, below := stretch("toCol"), stretch("fromCol"), stretch("fromRow")
+	panelLoop(toCol, fromCol, func(to, from Register) {
+		PREFETCHT1(Mem{Base: from, Index: below, Scale: 1})
+		for i := range n {
+			v := YMM()
+			VMOVUPS(Mem{Base: from, Disp: 32 * i}, v)
+			VMOVUPS(v, Mem{Base: to, Disp: 32 * i})
+		}
+	})
+}
+
+func spread(per int, picks ...uint64) {
+	name := fmt.Sprintf("spread%dAVX2", per)
+	TEXT(name, NOSPLIT, "func(to, from []float32, rows, cols, toRow, fromRow, fromCol int)")
+	Doc(fmt.Sprintf("%s is spreadGo for eight channels in groups of %d.", name, per))
+	Pragma("noescape")
+	fromCol := stretch("fromCol")
+	panelLoop(Imm(uint64(per*32)), fromCol, func(to, from Register) {
+		v := YMM()
+		VMOVUPS(Mem{Base: from}, v)
+		for i, pick := range picks {
+			w := YMM()
+			VPERMILPS(Imm(pick), v, w)
+			VMOVUPS(w, Mem{Base: to, Disp: 32 * i})
+		}
+	})
+}
+
+func prefetch() {
+	TEXT("prefetchAMD64", NOSPLIT, "func(from []float32, lines int)")
+	Doc("prefetchAMD64 asks for lines that will be read.")
+	Pragma("noescape")
+	from, lines := Load(Param("from").Base(), GP64()), Load(Param("lines"), GP64())
+	Label("line")
+	PREFETCHT1(Mem{Base: from})
+	ADDQ(Imm(64), from)
+	DECQ(lines)
+	JNZ(LabelRef("line"))
 	RET()
 }

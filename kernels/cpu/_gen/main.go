@@ -51,10 +51,24 @@ func (v vectors) many(n int) []VecVirtual {
 func main() {
 	ConstraintExpr("amd64,!purego")
 	for _, t := range []struct {
-		v      vectors
-		mr, nr int
-	}{{avx2, 6, 16}, {avx2, 4, 24}, {avx2, 2, 32}, {avx2, 1, 64}, {avx512, 12, 32}, {avx512, 8, 48}, {avx512, 4, 64}, {avx512, 2, 64}, {avx512, 1, 128}} {
-		tile(t.v, t.mr, t.nr)
+		v                  vectors
+		positions, vectors int
+		lanes              bool
+	}{{avx2, 8, 1, false}, {avx2, 6, 2, false}, {avx2, 4, 3, false}, {avx2, 8, 1, true}, {avx512, 8, 1, false}, {avx512, 8, 2, false}, {avx512, 8, 3, false}, {avx512, 8, 1, true}} {
+		tile(t.v, t.positions, t.vectors, t.lanes)
+	}
+	for _, t := range []struct {
+		v             vectors
+		rows, vectors int
+	}{{avx2, 12, 1}, {avx2, 6, 2}, {avx2, 4, 3}, {avx512, 12, 1}, {avx512, 12, 2}, {avx512, 8, 3}} {
+		outer(t.v, t.rows, t.vectors)
+	}
+	for _, v := range []vectors{avx2, avx512} {
+		outerLanes(v, 1, 3, 3)
+		outerLanes(v, 1, 1, 12)
+		outerLanes(v, 1, 1, 4)
+		outerLanes(v, 2, 1, 3)
+		outerLanes(v, 4, 1, 3)
 	}
 	for _, t := range []struct {
 		v      vectors
@@ -62,81 +76,27 @@ func main() {
 	}{{avx2, 4, 3}, {avx2, 1, 8}, {avx512, 5, 5}, {avx512, 4, 3}, {avx512, 1, 8}} {
 		dot(t.v, t.mr, t.nr)
 	}
-	rows()
-	copies()
-	Generate()
-}
-
-// tile writes a tile: mr×nr sums stay in registers while the loop runs over the products.
-func tile(v vectors, mr, nr int) {
-	name := fmt.Sprintf("tile%s_%dx%d", v.name, mr, nr)
-	TEXT(name, NOSPLIT, "func(a, b []float32, off []int, c []float32, ldc int, add bool)")
-	Doc(fmt.Sprintf("%s is tileReference for %d rows and %d columns.", name, mr, nr))
-	Pragma("noescape")
-	a, b := Load(Param("a").Base(), GP64()), Load(Param("b").Base(), GP64())
-	off, n := Load(Param("off").Base(), GP64()), Load(Param("off").Len(), GP64())
-	nv := nr / v.lanes
-	sums := make([][]VecVirtual, mr)
-	for i := range sums {
-		for range nv {
-			sums[i] = append(sums[i], v.zeroed())
-		}
-	}
-	cols := v.many(nv)
-	row := v.many(min(2, mr))
-	at := GP64()
-	TESTQ(n, n)
-	JZ(LabelRef("store"))
-	Label("next")
-	MOVQ(Mem{Base: off}, at)
-	column := func(j int) Mem { return Mem{Base: b, Index: at, Scale: 4, Disp: j * v.lanes * 4} }
-	if mr > 1 {
-		for j, r := range cols {
-			VMOVUPS(column(j), r)
-		}
-	}
-	for i := range mr {
-		r := row[i%len(row)]
-		VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, r)
-		for j := range nv {
-			if mr > 1 {
-				VFMADD231PS(cols[j], r, sums[i][j])
-			} else {
-				VFMADD231PS(column(j), r, sums[i][j])
+	for _, v := range []vectors{avx2, avx512} {
+		for _, per := range []int{1, 2, 4, 8} {
+			if per == 8 && v.lanes == 16 { // two groups a vector: no instruction picks from both
+				continue
+			}
+			one, two := 8, 7
+			if per == 1 {
+				one, two = 4, 4
+			}
+			for _, side := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+				direct(v, per, 1, one, side[0], side[1])
+				direct(v, per, 2, two, side[0], side[1])
 			}
 		}
 	}
-	ADDQ(Imm(uint64(4*mr)), a)
-	ADDQ(Imm(8), off)
-	DECQ(n)
-	JNZ(LabelRef("next"))
-	Label("store")
-	c, ldc := Load(Param("c").Base(), GP64()), Load(Param("ldc"), GP64())
-	add := Load(Param("add"), GP8())
-	SHLQ(Imm(2), ldc)
-	TESTB(add, add)
-	JZ(LabelRef("write"))
-	p := GP64()
-	MOVQ(c, p)
-	for i := range mr {
-		for j := range nv {
-			VADDPS(Mem{Base: p, Disp: j * v.lanes * 4}, sums[i][j], sums[i][j])
-		}
-		if i < mr-1 {
-			ADDQ(ldc, p)
-		}
-	}
-	Label("write")
-	for i := range mr {
-		for j := range nv {
-			VMOVUPS(sums[i][j], Mem{Base: c, Disp: j * v.lanes * 4})
-		}
-		if i < mr-1 {
-			ADDQ(ldc, c)
-		}
-	}
-	VZEROUPPER()
-	RET()
+	laneMasks()
+	rows()
+	copies()
+	grids()
+	dropout()
+	Generate()
 }
 
 // dot writes a dotTile: mr×nr sums of vectors stay in registers while the loops run over

@@ -32,17 +32,6 @@ func rows() {
 		VMAXPS(v, r.zero, v)
 		r.store(v, "y")
 	})
-	row("shift", "y, x []float32", "v", func(r *rowLoop) {
-		v := r.load("x")
-		VADDPS(r.scalar["v"], v, v)
-		r.store(v, "y")
-	})
-	row("shiftReLU", "y, x []float32", "v", func(r *rowLoop) {
-		v := r.load("x")
-		VADDPS(r.scalar["v"], v, v)
-		VMAXPS(v, r.zero, v)
-		r.store(v, "y")
-	})
 	row("maximum", "y, a, b []float32", "", func(r *rowLoop) {
 		a, v, nan := r.load("a"), YMM(), YMM()
 		VMAXPS(r.at("b"), a, v) // b where one is no number
@@ -61,71 +50,14 @@ func rows() {
 		VSUBPS(m, w, w)
 		r.store(w, "to")
 	})
-	row("norm", "y, x []float32", "mean, scale, shift", func(r *rowLoop) { r.store(r.norm(), "y") })
-	row("normReLU", "y, x []float32", "mean, scale, shift", func(r *rowLoop) {
-		v := r.norm()
-		VMAXPS(v, r.zero, v)
-		r.store(v, "y")
-	})
-	row("normGrad", "dx, x, dy []float32", "mean, scale, shift, slope", func(r *rowLoop) {
-		v, g := r.load("x"), r.load("dy")
-		VSUBPS(r.scalar["mean"], v, v)
-		VMULPS(r.scalar["slope"], v, v)
-		VSUBPS(r.scalar["shift"], g, g)
-		VSUBPS(v, g, g)
-		VMULPS(r.scalar["scale"], g, g)
-		r.store(g, "dx")
-	})
-	row("pick", "to, x, best, g, done []float32", "", func(r *rowLoop) {
-		v, done := r.load("x"), r.load("done") // all bits where it is so
-		VCMPPS(Imm(equal), r.at("best"), v, v)
-		VANDNPS(v, done, v)
-		VORPS(v, done, done)
-		r.store(done, "done")
-		VANDPS(r.at("g"), v, v)
-		VADDPS(r.at("to"), v, v)
-		r.store(v, "to")
-	})
-	total("sum", "x []float32", func(t *totals, sum VecVirtual, half int) {
-		VADDPD(t.wide("x", half), sum, sum)
-	})
 	total("squares", "x []float32, mean float64", func(t *totals, sum VecVirtual, half int) {
 		v := t.wide("x", half)
 		VSUBPD(t.mean, v, v)
 		VFMADD231PD(v, v, sum)
 	})
-	total("products", "x, g []float32, mean float64", func(t *totals, sum VecVirtual, half int) {
-		v := t.wide("x", half)
-		VSUBPD(t.mean, v, v)
-		VFMADD231PD(t.wide("g", half), v, sum)
-	})
-	row("lrnForward", "y, own, x []float32, stride, count int", "k, alpha", func(r *rowLoop) {
-		d, root := r.sumRows("x", true), YMM()
-		r.scale(d)
-		inversePower(d, root)
-		VMULPS(r.at("own"), root, root)
-		r.store(root, "y")
-	})
-	row("lrnRatio", "p, ratio, own, g, x []float32, stride, count int", "k, alpha", func(r *rowLoop) {
-		d, p := r.sumRows("x", true), YMM()
-		r.scale(d)
-		inversePower(d, p)
-		r.store(p, "p")
-		v := r.load("own")
-		VMULPS(r.at("g"), v, v)
-		VMULPS(p, v, v)
-		VDIVPS(d, v, v)
-		r.store(v, "ratio")
-	})
-	row("lrnGrad", "dx, own, g, p, ratio []float32, stride, count int", "slope", func(r *rowLoop) {
-		s := r.sumRows("ratio", false)
-		VMULPS(r.at("own"), s, s)
-		VMULPS(r.scalar["slope"], s, s)
-		v := r.load("g")
-		VMULPS(r.at("p"), v, v)
-		VSUBPS(s, v, v)
-		r.store(v, "dx")
-	})
+	channels()
+	windows()
+	lrn()
 }
 
 // Predicates of VCMPPS.
@@ -141,8 +73,6 @@ type rowLoop struct {
 	scalar map[string]VecVirtual
 	zero   VecVirtual
 	index  Register
-	count  Register // of sumRows, and
-	stride Register // bytes from row to row
 }
 
 // row writes one loop. The length is the first slice's, a multiple of eight.
@@ -156,13 +86,9 @@ func row(name, slices, scalars string, body func(r *rowLoop)) {
 	Doc(full + " is " + name + "Go for lengths that are a multiple of eight, not zero.")
 	Pragma("noescape")
 	r := &rowLoop{base: map[string]Register{}, scalar: map[string]VecVirtual{}, index: GP64()}
-	names, rest := fields(slices)
+	names, _ := fields(slices)
 	for _, n := range names {
 		r.base[n] = Load(Param(n).Base(), GP64())
-	}
-	if rest {
-		r.stride, r.count = Load(Param("stride"), GP64()), Load(Param("count"), GP64())
-		SHLQ(Imm(2), r.stride)
 	}
 	scalarNames, _ := fields(scalars)
 	for _, n := range scalarNames {
@@ -194,33 +120,6 @@ func (r *rowLoop) load(name string) VecVirtual {
 }
 
 func (r *rowLoop) store(v VecVirtual, name string) { VMOVUPS(v, r.at(name)) }
-
-// sumRows adds up count rows, or their squares.
-func (r *rowLoop) sumRows(name string, squares bool) VecVirtual {
-	s, v, p, left := YMM(), YMM(), GP64(), GP64()
-	VXORPS(s, s, s)
-	LEAQ(r.at(name), p)
-	MOVQ(r.count, left)
-	Label("rows")
-	VMOVUPS(Mem{Base: p}, v)
-	if squares {
-		VMULPS(v, v, v)
-	}
-	VADDPS(v, s, s)
-	ADDQ(r.stride, p)
-	DECQ(left)
-	JNZ(LabelRef("rows"))
-	return s
-}
-
-// norm returns (x − mean)·scale + shift.
-func (r *rowLoop) norm() VecVirtual {
-	v := r.load("x")
-	VSUBPS(r.scalar["mean"], v, v)
-	VMULPS(r.scalar["scale"], v, v)
-	VADDPS(r.scalar["shift"], v, v)
-	return v
-}
 
 // totals is a loop that adds up in double precision.
 type totals struct {
@@ -279,25 +178,6 @@ func (t *totals) wide(name string, part int) VecVirtual {
 	m.Disp = 16 * part
 	VCVTPS2PD(m, v)
 	return v
-}
-
-// scale turns Σx² into K + Alpha·Σx².
-func (r *rowLoop) scale(d VecVirtual) {
-	VMULPS(r.scalar["alpha"], d, d)
-	VADDPS(r.scalar["k"], d, d)
-}
-
-// inversePower sets p to d to the power of −3/4.
-func inversePower(d, p VecVirtual) {
-	root, one := YMM(), YMM()
-	VSQRTPS(d, root)
-	VSQRTPS(root, p)
-	VMULPS(root, p, p)
-	// One, from bits: all ones, shifted.
-	VPCMPEQD(one, one, one)
-	VPSLLD(Imm(25), one, one)
-	VPSRLD(Imm(2), one, one)
-	VDIVPS(p, one, p)
 }
 
 // fields splits the parameters of a signature: the names of slices or scalars, and whether

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// outerLoop writes the loop over images, rows and columns of positions that outer tiles
+// share, from the position of dy in a register on. It calls body with pointers to a position
+// of dy and of x.
+func outerLoop(dy Register, body func(dy, x Register)) {
+	x := Load(Param("x").Base(), GP64())
+	images, rows, cols := Load(Param("images"), GP64()), GP64(), GP64()
+	dyCol, xCol := Load(Param("dyCol"), GP64()), Load(Param("xCol"), GP64())
+	SHLQ(Imm(2), dyCol)
+	SHLQ(Imm(2), xCol)
+	dyRow, xRow, p, q := GP64(), GP64(), GP64(), GP64()
+	move := func(from Register, by string, to Register) { // to = from + by floats
+		step := GP64()
+		MOVQ(inMemory(Param(by)), step)
+		LEAQ(Mem{Base: from, Index: step, Scale: 4}, to)
+	}
+	Label("image")
+	MOVQ(dy, dyRow)
+	MOVQ(x, xRow)
+	MOVQ(inMemory(Param("rows")), rows)
+	Label("row")
+	MOVQ(dyRow, p)
+	MOVQ(xRow, q)
+	MOVQ(inMemory(Param("cols")), cols)
+	Label("position")
+	body(p, q)
+	ADDQ(dyCol, p)
+	ADDQ(xCol, q)
+	DECQ(cols)
+	JNZ(LabelRef("position"))
+	move(dyRow, "dyRow", dyRow)
+	move(xRow, "xRow", xRow)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	move(dy, "dyImage", dy)
+	move(x, "xImage", x)
+	DECQ(images)
+	JNZ(LabelRef("image"))
+}
+
+// addSums adds registers to the sums in memory.
+func addSums(v vectors, to Register, sums []VecVirtual) {
+	for i, s := range sums {
+		at := Mem{Base: to, Disp: i * v.lanes * 4}
+		VADDPS(at, s, s)
+		VMOVUPS(s, at)
+	}
+}
+
+// clear zeroes registers.
+func (v vectors) clear(rs []VecVirtual) {
+	for _, r := range rs {
+		if v.lanes == 16 {
+			VPXORD(r, r, r)
+		} else {
+			VXORPS(r, r, r)
+		}
+	}
+}
+
+// outer writes an outerTile: sums of some filters × vectors of x.
+func outer(v vectors, rows, nv int) {
+	name := fmt.Sprintf("outer%s_%dx%d", v.name, rows, nv*v.lanes)
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)")
+	Doc(fmt.Sprintf("%s is outerReference for %d filters a strip and %d floats of x.", name, rows, nv*v.lanes))
+	Pragma("noescape")
+	dyNow, sumsNow, dy := AllocLocal(8), AllocLocal(8), GP64()
+	MOVQ(inMemory(Param("sums").Base()), dy)
+	MOVQ(dy, sumsNow)
+	MOVQ(inMemory(Param("dy").Base()), dy)
+	MOVQ(dy, dyNow)
+	sums, xs := v.many(rows*nv), v.many(nv)
+	Label("strip")
+	v.clear(sums)
+	MOVQ(dyNow, dy)
+	outerLoop(dy, func(dy, x Register) {
+		for i, r := range xs {
+			VMOVUPS(Mem{Base: x, Disp: i * v.lanes * 4}, r)
+		}
+		for i := range rows {
+			from := Mem{Base: dy, Disp: 4 * i}
+			if v.lanes == 16 {
+				for j, r := range xs {
+					VFMADD231PS_BCST(from, r, sums[i*nv+j])
+				}
+				continue
+			}
+			one := v.register()
+			VBROADCASTSS(from, one)
+			for j, r := range xs {
+				VFMADD231PS(one, r, sums[i*nv+j])
+			}
+		}
+	})
+	to := GP64()
+	MOVQ(sumsNow, to)
+	addSums(v, to, sums)
+	ADDQ(U32(uint32(rows*nv*v.lanes*4)), sumsNow)
+	ADDQ(Imm(uint64(rows*4)), dyNow)
+	DECQ(inMemory(Param("strips")))
+	JNZ(LabelRef("strip"))
+	VZEROUPPER()
+	RET()
+}
+
+// outerLanes writes an outerTile of vectors of dy and x, lane by lane: of n vectors of x in
+// each of some rows of taps, with each channel of dy's groups of per channels in turn.
+func outerLanes(v vectors, per, taps, n int) {
+	name := fmt.Sprintf("outerLanes%s_%d_%dx%d", v.name, per, taps, n)
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)")
+	Doc(fmt.Sprintf("%s is outerLanesReference for %d rows of %d vectors of x, in groups of %d channels.", name, taps, n, per))
+	Pragma("noescape")
+	sums := v.many(taps * per * n)
+	v.clear(sums)
+	var tap, tap2 Register
+	if taps > 1 {
+		tap, tap2 = Load(Param("xTap"), GP64()), GP64()
+		SHLQ(Imm(2), tap)
+		MOVQ(tap, tap2)
+		ADDQ(tap2, tap2)
+	}
+	at := func(x Register, t, i int) Mem {
+		from := Mem{Base: x, Disp: i * v.lanes * 4}
+		if t > 0 {
+			from.Index, from.Scale = []Register{nil, tap, tap2}[t], 1
+		}
+		return from
+	}
+	g := v.register()
+	outerLoop(Load(Param("dy").Base(), GP64()), func(dy, x Register) {
+		var xs []VecVirtual
+		if per == 1 {
+			VMOVUPS(Mem{Base: dy}, g)
+		} else { // each vector of x is used more than once
+			xs = v.many(n)
+			for i, r := range xs {
+				VMOVUPS(at(x, 0, i), r)
+			}
+		}
+		for t := range taps {
+			for p := range per {
+				if per > 1 {
+					pick(per, p, Mem{Base: dy}, g)
+				}
+				for i := range n {
+					sum := sums[(t*per+p)*n+i]
+					if per == 1 {
+						VFMADD231PS(at(x, t, i), g, sum)
+					} else {
+						VFMADD231PS(xs[i], g, sum)
+					}
+				}
+			}
+		}
+	})
+	addSums(v, Load(Param("sums").Base(), GP64()), sums)
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// inMemory is a scalar parameter, or the base or length of a slice, in memory.
+func inMemory(c gotypes.Component) Mem {
+	addr, err := c.Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return addr.Addr
+}
+
+// tile writes a tile: the sums of some positions × vectors stay in registers while the
+// loop runs over the steps; a loop around it goes from positions to positions.
+func tile(v vectors, positions, nv int, lanes bool) {
+	kind, doc := "tile", "tileReference"
+	if lanes {
+		kind, doc = "lanes", "lanesReference"
+	}
+	name := fmt.Sprintf("%s%s_%dx%d", kind, v.name, positions, nv*v.lanes)
+	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32)")
+	Doc(fmt.Sprintf("%s is %s for %d positions and %d channels.", name, doc, positions, nv*v.lanes))
+	Pragma("noescape")
+	atNow, toNow, left := AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	idx, end, w, run, runs := GP64(), GP64(), GP64(), GP64(), GP64()
+	ptr := make([]Register, positions)
+	for p := range ptr {
+		ptr[p] = GP64()
+	}
+	sums := make([][]VecVirtual, positions)
+	for p := range sums {
+		sums[p] = v.many(nv)
+	}
+	ws := v.many(nv)
+	MOVQ(inMemory(Param("at").Base()), idx)
+	MOVQ(idx, atNow)
+	MOVQ(inMemory(Param("to").Base()), idx)
+	MOVQ(idx, toNow)
+	MOVQ(inMemory(Param("at").Len()), idx)
+	MOVQ(idx, left)
+
+	Label("positions")
+	// Sums begin with what y holds or with start.
+	CMPQ(inMemory(Param("start").Len()), Imm(0))
+	JEQ(LabelRef("add"))
+	MOVQ(inMemory(Param("start").Base()), w)
+	for i, r := range ws {
+		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
+		for p := range sums {
+			VMOVAPS(r, sums[p][i])
+		}
+	}
+	JMP(LabelRef("begin"))
+	Label("add")
+	MOVQ(toNow, run)
+	MOVQ(inMemory(Param("y").Base()), end)
+	if v.lanes == 8 {
+		MOVQ(inMemory(Param("last")), w)
+		LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), runs)
+		SHLQ(Imm(2), w)
+		SUBQ(w, runs)
+		VMOVUPS(Mem{Base: runs, Disp: 32}, ws[0])
+	}
+	for p := range sums {
+		MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
+		for i := range sums[p] {
+			from := Mem{Base: end, Index: idx, Scale: 4, Disp: i * v.lanes * 4}
+			if i == nv-1 && v.lanes == 8 {
+				VMASKMOVPS(from, ws[0], sums[p][i])
+			} else {
+				VMOVUPS(from, sums[p][i])
+			}
+		}
+	}
+	Label("begin")
+	MOVQ(atNow, run)
+	MOVQ(inMemory(Param("x").Base()), end)
+	for p := range ptr {
+		MOVQ(Mem{Base: run, Disp: 8 * p}, ptr[p])
+		LEAQ(Mem{Base: end, Index: ptr[p], Scale: 4}, ptr[p])
+	}
+	MOVQ(inMemory(Param("w").Base()), w)
+	MOVQ(inMemory(Param("runs").Base()), run)
+	MOVQ(inMemory(Param("runs").Len()), runs)
+	TESTQ(runs, runs)
+	JZ(LabelRef("store"))
+	Label("run")
+	MOVQ(Mem{Base: run}, idx)
+	MOVQ(Mem{Base: run, Disp: 8}, end)
+	ADDQ(Imm(16), run)
+	Label("step")
+	for i, r := range ws {
+		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
+	}
+	var one VecVirtual
+	if !lanes && v.lanes == 8 {
+		one = v.register()
+	}
+	for p := range ptr {
+		from := Mem{Base: ptr[p], Index: idx, Scale: 4}
+		switch {
+		case lanes:
+			VFMADD231PS(from, ws[0], sums[p][0])
+			continue
+		case v.lanes == 16:
+			for i, r := range ws {
+				VFMADD231PS_BCST(from, r, sums[p][i])
+			}
+			continue
+		}
+		VBROADCASTSS(from, one)
+		for i, r := range ws {
+			VFMADD231PS(one, r, sums[p][i])
+		}
+	}
+	ADDQ(Imm(uint64(nv*v.lanes*4)), w)
+	if lanes {
+		ADDQ(Imm(uint64(v.lanes)), idx)
+	} else {
+		INCQ(idx)
+	}
+	CMPQ(idx, end)
+	JLT(LabelRef("step"))
+	SUBQ(Imm(2), runs)
+	JNZ(LabelRef("run"))
+
+	Label("store")
+	// The maximum is its second operand where one is no number: NaN stays.
+	VBROADCASTSS(inMemory(Param("low")), ws[0])
+	MOVQ(toNow, run)
+	MOVQ(inMemory(Param("y").Base()), end)
+	for p := range sums {
+		MOVQ(Mem{Base: run, Disp: 8 * p}, ptr[p])
+		LEAQ(Mem{Base: end, Index: ptr[p], Scale: 4}, ptr[p])
+		for i, s := range sums[p] {
+			VMAXPS(s, ws[0], s)
+			if i < nv-1 || v.lanes == 16 {
+				VMOVUPS(s, Mem{Base: ptr[p], Disp: i * v.lanes * 4})
+			}
+		}
+	}
+	if v.lanes == 8 {
+		MOVQ(inMemory(Param("last")), idx)
+		CMPQ(idx, Imm(8))
+		JNE(LabelRef("part"))
+		for p := range sums {
+			VMOVUPS(sums[p][nv-1], Mem{Base: ptr[p], Disp: (nv - 1) * 32})
+		}
+	}
+	Label("next")
+	ADDQ(Imm(uint64(8*positions)), atNow)
+	ADDQ(Imm(uint64(8*positions)), toNow)
+	SUBQ(Imm(uint64(positions)), left)
+	JNZ(LabelRef("positions"))
+	VZEROUPPER()
+	RET()
+	if v.lanes == 16 {
+		return
+	}
+	// The first of the last vector's lanes, four, two and one at a time.
+	Label("part")
+	for p := range sums {
+		to, s := ptr[p], sums[p][nv-1]
+		two, one := fmt.Sprintf("two%d", p), fmt.Sprintf("one%d", p)
+		ADDQ(Imm(uint64((nv-1)*32)), to)
+		TESTQ(U32(4), idx)
+		JZ(LabelRef(two))
+		VMOVUPS(s.AsX(), Mem{Base: to})
+		VEXTRACTF128(Imm(1), s, s.AsX())
+		ADDQ(Imm(16), to)
+		Label(two)
+		TESTQ(U32(2), idx)
+		JZ(LabelRef(one))
+		VMOVSD(s.AsX(), Mem{Base: to})
+		VPERMILPS(Imm(0x0e), s.AsX(), s.AsX())
+		ADDQ(Imm(8), to)
+		Label(one)
+		done := fmt.Sprintf("done%d", p)
+		TESTQ(U32(1), idx)
+		JZ(LabelRef(done))
+		VMOVSS(s.AsX(), Mem{Base: to})
+		Label(done)
+	}
+	JMP(LabelRef("next"))
+}
+
+// laneMasks are eight lanes that are let through and eight that are not.
+func laneMasks() {
+	GLOBL("laneMasks", RODATA|NOPTR)
+	for i := range 16 {
+		v := uint32(0)
+		if i < 8 {
+			v = 0xffffffff
+		}
+		DATA(4*i, U32(v))
+	}
+}

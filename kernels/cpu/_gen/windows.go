@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// windows writes the loops of pools: over the windows of a row, blocks of channels, and the
+// rows and columns of a window.
+func windows() {
+	pixelLoops("scale", "y, x", "", map[string]string{"y": "yPitch", "x": "xPitch"}, "", "factor", func(p *pixelLoop) {
+		v := p.load("x")
+		VMULPS(p.scalar["factor"], v, v)
+		p.result("y", v)
+	})
+	lowest, nan := map[int]VecVirtual{}, map[int]VecVirtual{}
+	windowLoops("windowMax", "y", "x", "", "", false,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				lowest[i], nan[i] = YMM(), YMM()
+				// Minus infinity, from bits: all ones, shifted.
+				VPCMPEQD(lowest[i], lowest[i], lowest[i])
+				VPSLLD(Imm(23), lowest[i], lowest[i])
+				VXORPS(nan[i], nan[i], nan[i])
+			}
+		},
+		func(w *windowLoop, i int) {
+			v := YMM()
+			VMOVUPS(w.tap("x", i), v)
+			VMAXPS(v, lowest[i], lowest[i])
+			VCMPPS(Imm(unordered), v, nan[i], nan[i]) // all bits, no number itself, from the first on
+		},
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				VORPS(nan[i], lowest[i], lowest[i])
+				VMOVUPS(lowest[i], w.top("y", i))
+			}
+		})
+	sums := map[int]VecVirtual{}
+	windowLoops("windowMean", "y", "x", "", "divisor", false,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				sums[i] = YMM()
+				VXORPS(sums[i], sums[i], sums[i])
+			}
+		},
+		func(w *windowLoop, i int) { VADDPS(w.tap("x", i), sums[i], sums[i]) },
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				VDIVPS(w.scalar, sums[i], sums[i])
+				VMOVUPS(sums[i], w.top("y", i))
+			}
+		})
+	best, gradient, done := map[int]VecVirtual{}, map[int]VecVirtual{}, map[int]VecVirtual{}
+	windowLoops("windowPick", "y, dy", "dx, x", "mask", "", true,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				best[i], gradient[i], done[i] = YMM(), YMM(), YMM()
+				VMOVUPS(w.top("y", i), best[i])
+				VMOVUPS(w.top("dy", i), gradient[i])
+				if w.masked {
+					VMOVAPS(w.mask, done[i])
+				} else {
+					VXORPS(done[i], done[i], done[i])
+				}
+			}
+		},
+		func(w *windowLoop, i int) {
+			v := YMM()
+			VCMPPS(Imm(equal), w.tap("x", i), best[i], v)
+			VANDNPS(v, done[i], v)
+			VORPS(v, done[i], done[i])
+			VANDPS(gradient[i], v, v)
+			VADDPS(w.tap("dx", i), v, v)
+			VMOVUPS(v, w.tap("dx", i))
+		}, nil)
+	share := map[int]VecVirtual{}
+	windowLoops("windowSpread", "dy", "dx", "mask", "divisor", true,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				share[i] = YMM()
+				VMOVUPS(w.top("dy", i), share[i])
+				VDIVPS(w.scalar, share[i], share[i])
+				if w.masked {
+					VANDNPS(share[i], w.mask, share[i])
+				}
+			}
+		},
+		func(w *windowLoop, i int) {
+			v := YMM()
+			VADDPS(w.tap("dx", i), share[i], v)
+			VMOVUPS(v, w.tap("dx", i))
+		}, nil)
+}
+
+// windowLoop is a loop over windows. Its operands are tops, with one pixel a window, and
+// taps, with the window's pixels.
+type windowLoop struct {
+	base   map[string]Register // of the window's operands
+	row    map[string]Register // of taps: where the row begins, at the block's first channel
+	pixel  map[string]Register
+	index  Register // the block's first channel
+	scalar VecVirtual
+	mask   VecVirtual
+	masked bool
+}
+
+func (w *windowLoop) top(name string, i int) Mem {
+	return Mem{Base: w.base[name], Index: w.index, Scale: 4, Disp: 32 * i}
+}
+
+func (w *windowLoop) tap(name string, i int) Mem { return Mem{Base: w.pixel[name], Disp: 32 * i} }
+
+// windowLoops writes one loop: begin before, tap at each of, end after a window's pixels.
+// Of the channels that are left over, all of the last eight are computed: where exact is
+// set the mask has those that were before.
+func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*windowLoop, int), tap func(*windowLoop, int), end func(*windowLoop, int)) {
+	full := name + "AVX2"
+	order := taps + ", " + tops
+	if name == "windowMax" || name == "windowMean" {
+		order = tops + ", " + taps // the output is first
+	}
+	signature := "func(" + order + " []float32, windows, channels, rows, cols"
+	for _, n := range names(tops) {
+		signature += fmt.Sprintf(", %sStep", n)
+	}
+	for _, n := range names(taps) {
+		signature += fmt.Sprintf(", %[1]sStep, %[1]sRow, %[1]sCol", n)
+	}
+	signature += " int"
+	if scalar != "" {
+		signature += ", " + scalar + " float32"
+	}
+	if mask != "" {
+		signature += ", " + mask + " []int32"
+	}
+	TEXT(full, NOSPLIT, signature+")")
+	doc := full + " is " + name + "Go for one window or more of eight channels or more."
+	if mask != "" {
+		doc += " The mask has the first of the last eight channels that are in an eight before."
+	}
+	Doc(doc)
+	Pragma("noescape")
+	w := &windowLoop{base: map[string]Register{}, row: map[string]Register{}, pixel: map[string]Register{}, index: GP64()}
+	for _, n := range names(order) {
+		w.base[n] = Load(Param(n).Base(), GP64())
+	}
+	for _, n := range names(taps) {
+		w.row[n], w.pixel[n] = GP64(), GP64()
+	}
+	if scalar != "" {
+		x := XMM()
+		w.scalar = YMM()
+		Load(Param(scalar), x)
+		VBROADCASTSS(x, w.scalar)
+	}
+	if mask != "" {
+		w.mask = YMM()
+		VMOVUPS(Mem{Base: Load(Param(mask).Base(), GP64())}, w.mask)
+	}
+	channels, rows, cols, t := parameter("channels"), GP64(), GP64(), GP64()
+	block := func(label string, nv int) {
+		for _, n := range names(taps) {
+			LEAQ(Mem{Base: w.base[n], Index: w.index, Scale: 4}, w.row[n])
+		}
+		begin(w, nv)
+		MOVQ(parameter("rows"), rows)
+		Label(label + "row")
+		for _, n := range names(taps) {
+			MOVQ(w.row[n], w.pixel[n])
+		}
+		MOVQ(parameter("cols"), cols)
+		Label(label + "col")
+		for i := range nv {
+			tap(w, i)
+		}
+		for _, n := range names(taps) {
+			MOVQ(parameter(n+"Col"), t)
+			LEAQ(Mem{Base: w.pixel[n], Index: t, Scale: 4}, w.pixel[n])
+		}
+		DECQ(cols)
+		JNZ(LabelRef(label + "col"))
+		for _, n := range names(taps) {
+			MOVQ(parameter(n+"Row"), t)
+			LEAQ(Mem{Base: w.row[n], Index: t, Scale: 4}, w.row[n])
+		}
+		DECQ(rows)
+		JNZ(LabelRef(label + "row"))
+		if end != nil {
+			end(w, nv)
+		}
+	}
+	// many does blocks of nv vectors while there are channels for a whole one.
+	many := func(label string, nv int) {
+		Label(label)
+		LEAQ(Mem{Base: w.index, Disp: 8 * nv}, t)
+		CMPQ(t, channels)
+		JGT(LabelRef(label + "done"))
+		block(label, nv)
+		ADDQ(Imm(uint64(8*nv)), w.index)
+		JMP(LabelRef(label))
+		Label(label + "done")
+	}
+	Label("window")
+	XORQ(w.index, w.index)
+	many("four", 4)
+	many("one", 1)
+	CMPQ(w.index, channels)
+	JGE(LabelRef("advance"))
+	MOVQ(channels, w.index)
+	SUBQ(Imm(8), w.index)
+	w.masked = exact
+	block("last", 1)
+	Label("advance")
+	for _, n := range names(order) {
+		MOVQ(parameter(n+"Step"), t)
+		LEAQ(Mem{Base: w.base[n], Index: t, Scale: 4}, w.base[n])
+	}
+	DECQ(parameter("windows"))
+	JNZ(LabelRef("window"))
+	VZEROUPPER()
+	RET()
+}

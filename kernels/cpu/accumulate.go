@@ -1,0 +1,232 @@
+package cpu
+
+import "cleave/kernels"
+
+// boundFilterGrad is a filter gradient bound to its operands.
+type boundFilterGrad struct {
+	*filterGrad
+	x, dy, dw *view
+	xs, dys   []float32 // the buffers with what tiles read beyond
+	xStays    bool      // x is read where it is
+	dyStays   bool      // and dy
+	padded    bool
+	ops       *rowOps
+}
+
+func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
+	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), ops: &c.b.tier.rows}
+	single := len(f.src.targets[0].taps) == 1 && !f.lanes && !b.padded
+	b.xStays, b.dyStays = single && x.spreadOut(), f.stay || single && dy.spreadOut()
+	nx, ny, sums := f.scratch()
+	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
+	panels, all := ws[:c.b.Threads*(nx+ny)], ws[c.b.Threads*(nx+ny):]
+	body := func(thread, job int) {
+		local, mine := panels[thread*(nx+ny):][:nx+ny], all[thread*sums:][:sums]
+		if f.parts > 1 {
+			mine = all[job*sums:][:sums]
+		}
+		b.job(local[:nx], local[nx:], mine, job)
+	}
+	if f.parts == 1 {
+		return func() error {
+			pool.run(jobs, body)
+			return nil
+		}
+	}
+	finish := func(_, g int) { b.finish(all, sums, g) }
+	return func() error {
+		pool.run(jobs, body)
+		pool.run(f.bundles, finish)
+		return nil
+	}
+}
+
+// job computes the gradients of a block of filters × channels of some bundles, or all of
+// them for a part of the positions.
+func (b *boundFilterGrad) job(panel, dys, sums []float32, job int) {
+	from, to := 0, b.blocks()
+	if b.parts > 1 {
+		from, to = job*to/b.parts, (job+1)*to/b.parts
+		job = 0
+	}
+	cs, ks := ceil(b.c, b.cb), ceil(b.k, b.kb)
+	c0 := job % cs * b.cb
+	job /= cs
+	k0 := job % ks * b.kb
+	first := job / ks * b.some
+	end := min(first+b.some, b.bundles)
+	clear(sums)
+	for block := from; block < to; block++ {
+		if b.padded {
+			clear(panel)
+		}
+		for g := first; g < end; g++ {
+			if b.parts > 1 && block+1 < to {
+				b.ask(block+1, g)
+			}
+			b.add(panel, dys, sums[(g-first)*b.floats:], g, k0, c0, b.corner(block))
+		}
+	}
+	if b.parts > 1 {
+		return
+	}
+	for g := first; g < end; g++ {
+		b.store(sums[(g-first)*b.floats:], g, k0, c0)
+	}
+}
+
+// spreadOut reports whether pixels do not share cache sets, and so tiles may read many of
+// them where they are.
+func (v *view) spreadOut() bool { return v.st[3]%128 != 0 }
+
+// ask asks for a share of what a block of positions takes, while a bundle of the one before
+// is computed: bundles lie too far apart for the processor to see that all will be read.
+func (b *boundFilterGrad) ask(block, g int) {
+	at := b.corner(block)
+	share := func(v *view, row, rows, col, cols int) {
+		if v.st[3] > v.n[1] || row >= v.n[2] {
+			return // much between the channels
+		}
+		from := v.pos(at[0], 0, row, col)
+		n := (min(rows, v.n[2]-row)-1)*v.st[2] + cols*v.st[3]
+		n = min(n, len(v.f)-from)
+		b.ops.prefetch(v.f[from+n*g/b.bundles : from+n*(g+1)/b.bundles])
+	}
+	share(b.x, at[1]*b.stride[0], b.rb*b.stride[0], at[2]*b.stride[1], b.wb*b.stride[1])
+	share(b.dy, at[1], b.rb, at[2], b.wb)
+}
+
+// finish adds up a bundle's sums of all parts, in their order, and writes them.
+func (b *boundFilterGrad) finish(all []float32, size, g int) {
+	sums := all[g*b.floats:][:b.floats]
+	for part := 1; part < b.parts; part++ {
+		b.ops.add(sums, sums, all[part*size+g*b.floats:][:b.floats])
+	}
+	b.store(sums, g, 0, 0)
+}
+
+// channels returns a block of a bundle's first channel of the source and their number.
+func (b *boundFilterGrad) channels(g, c0 int) (first, count int) {
+	if b.lanes {
+		return g * b.c, min(b.c, b.groups*b.per-g*b.c)
+	}
+	return g*b.c + c0, min(b.cb, b.c-c0)
+}
+
+// add adds the products of a block of positions; corner is its first sample, row and
+// column.
+func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int) {
+	t := &b.src.targets[0]
+	images, rows, cols := min(b.nb, b.samples-corner[0]), min(b.rb, t.rows-corner[1]), min(b.wb, t.cols-corner[2])
+	first, count := b.channels(g, c0)
+	col := b.pitch
+	line := b.copied[1] * col
+	image := b.copied[0] * line
+	x := panel
+	if b.xStays {
+		x = b.xs[b.x.pos(corner[0], first, corner[1]*b.stride[0], corner[2]*b.stride[1]):]
+		image, line, col = b.x.st[0], b.x.st[2], b.x.st[3]
+	} else {
+		b.fill(panel, corner, images, first, count)
+	}
+	dy, dyImage, dyRow, dyCol := b.dys[b.dy.pos(corner[0], g*b.k+k0, corner[1], corner[2]):], b.dy.st[0], b.dy.st[2], b.dy.st[3]
+	if !b.dyStays {
+		n := min(b.kb, b.k-k0)
+		if b.lanes {
+			n = count
+		}
+		for i := range images {
+			b.ops.copyPanel(dys[i*rows*cols*b.dyPitch:], dy[i*dyImage:], rows, cols, n, cols*b.dyPitch, b.dyPitch, dyRow, dyCol)
+		}
+		dy, dyImage, dyRow, dyCol = dys, rows*cols*b.dyPitch, cols*b.dyPitch, b.dyPitch
+	}
+	filters := min(b.kb, b.k-k0)
+	for _, r := range b.runs {
+		for _, o := range r.tiles {
+			from := x[r.taps[0].down*line+r.taps[0].across*col+o.first:]
+			strips := 1
+			if !b.lanes {
+				strips = ceil(filters, o.rows)
+			}
+			o.run(dy, from, strips, images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, b.dilation[0]*line, sums)
+			sums = sums[b.strips(o)*o.sums():]
+		}
+	}
+}
+
+// fill copies the source of a block of positions to a panel whose margins hold zeros.
+func (b *boundFilterGrad) fill(panel []float32, corner [3]int, images, first, count int) {
+	top, left := corner[1]*b.stride[0]-b.before[0], corner[2]*b.stride[1]-b.before[1]
+	lo, hi := max(0, -top), min(b.copied[0], b.in[0]-top)
+	from, to := max(0, -left), min(b.copied[1], b.in[1]-left)
+	if lo >= hi || from >= to {
+		return
+	}
+	col := b.pitch
+	line := b.copied[1] * col
+	for i := range images {
+		dst := panel[(i*b.copied[0]+lo)*line+from*col:]
+		src := b.x.f[b.x.pos(corner[0]+i, first, top+lo, left+from):]
+		b.ops.copyPanel(dst, src, hi-lo, to-from, count, line, col, b.x.st[2], b.x.st[3])
+	}
+}
+
+// store writes the sums of a block to dw.
+func (b *boundFilterGrad) store(sums []float32, g, k0, c0 int) {
+	_, count := b.channels(g, c0)
+	for _, r := range b.runs {
+		for _, o := range r.tiles {
+			if b.lanes {
+				b.storeLanes(sums, r, o, g)
+				sums = sums[o.sums():]
+				continue
+			}
+			n := min(o.width, len(r.taps)*b.cb-o.first)
+			for s := range b.strips(o) {
+				for i := range min(o.rows, min(b.kb, b.k-k0)-s*o.rows) {
+					b.storeRun(sums[i*o.width:][:n], r, o.first, g*b.k+k0+s*o.rows+i, c0, count)
+				}
+				sums = sums[o.sums():]
+			}
+		}
+	}
+}
+
+// storeRun writes a filter's floats of a run from first on.
+func (b *boundFilterGrad) storeRun(from []float32, r run, first, k, c0, count int) {
+	for len(from) > 0 {
+		tap, c := r.taps[first/b.cb], first%b.cb
+		n := min(len(from), b.cb-c)
+		to := b.dw.f[b.dw.pos(k, c0, tap.r, tap.s):]
+		if c < count {
+			copy(to[c:], from[:min(n, count-c)])
+		}
+		from = from[n:]
+		first += n
+	}
+}
+
+// storeLanes writes the vectors of a tile: lane l of the vector under a tap, for a group's
+// channel p of dy, is the gradient of the group's filter p and of the lane's channel.
+func (b *boundFilterGrad) storeLanes(sums []float32, r run, o outerPart, g int) {
+	first, count := b.channels(g, 0)
+	for t := range o.taps {
+		taps := r.taps
+		if o.taps > 1 {
+			taps = b.runs[t].taps
+		}
+		for p := range b.per {
+			for i := range o.rows {
+				v := o.first/o.width + i
+				if v >= len(taps) {
+					break
+				}
+				tap := taps[v]
+				for l, s := range sums[((t*b.per+p)*o.rows+i)*o.width:][:count] {
+					ch := first + l
+					b.dw.f[b.dw.pos(ch/b.per*b.per+p, ch%b.per, tap.r, tap.s)] = s
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package cpu
+
+// blocking is how a product is divided: which tiles, what is copied, what makes a job.
+// None of it changes the order in which a result's products are summed but channels,
+// which depends on shapes and the tier only.
+type blocking struct {
+	lanes    bool        // several groups share vectors: a bundle is what a group is otherwise
+	per      int         // in lanes, channels of a group
+	bundles  int         // groups, or vectors of them
+	parts    []part      // a bundle's output channels
+	width    int         // floats of all parts
+	inPlace  bool        // the source is read where it is: no tap lies beside it
+	channels int         // of the source, in one pass over a job's outputs
+	samples  int         // of a job, as all below
+	rows     int         // of positions
+	cols     int         // of positions
+	some     int         // bundles
+	few      int         // parts
+	copied   [2]int      // rows and columns of the panel
+	pitch    int         // floats from position to position of the panel
+	direct   *directTile // instead of the parts' tile; nil: none
+}
+
+const (
+	enough   = 384 // positions for which filter elements are worth loading
+	someJobs = 4   // for each thread
+)
+
+// choose divides a product for a tier, a number of threads and caches. It is a function of
+// its arguments alone.
+func (p *product) choose(t *tier, threads int, mem caches) blocking {
+	passBytes, panelFloats := mem.product()
+	down, across, rows, cols, taps := p.reach()
+	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
+	m, lanes := p.m, t.lanesTile.width
+	if b.direct = p.direct(t); b.direct != nil {
+		b.lanes, b.inPlace, b.per, b.bundles, b.width = true, true, m, p.groups*m/lanes, lanes
+		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
+		b.samples, b.rows, b.cols, b.some, b.few = 1, even(rows, directRows), cols, b.bundles, 1
+		return b
+	}
+	if m == p.channels && p.groups > 1 && m <= t.spread && m&(m-1) == 0 {
+		b.lanes, b.per, b.bundles, b.inPlace = true, m, ceil(p.groups*m, lanes), b.inPlace && m == 1
+		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
+		b.width, b.pitch = lanes, m*lanes
+	} else {
+		b.parts = cover(t.tiles, p.m)
+		widest := 0
+		for _, k := range b.parts {
+			b.width += k.width
+			widest = max(widest, k.width)
+		}
+		if pass := passBytes / 4 / widest; p.channels*taps > pass {
+			b.channels = roundUp(ceil(p.channels, ceil(p.channels*taps, pass)), 4)
+		}
+		b.pitch = b.channels
+	}
+	extent := func(positions, axis, reach int) int { return (positions-1)*p.stride[axis] + 1 + reach }
+	// Rows and columns of positions whose source makes a panel.
+	b.cols = cols
+	if most := max(1, panelFloats/b.pitch); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
+		b.cols = even(cols, max(16, (most-1-across)/p.stride[1]+1))
+	}
+	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))
+	b.rows = even(rows, max(1, (lines-1-down)/p.stride[0]+1))
+	b.samples = 1
+	if b.rows == rows && b.cols == cols {
+		most := lines / extent(rows, 0, down)
+		b.samples = even(p.samples, max(1, min(most, ceil(enough, rows*cols))))
+	}
+	b.some, b.few = b.bundles, len(b.parts)
+	jobs := func() int {
+		return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * ceil(len(b.parts), b.few)
+	}
+	for jobs() < someJobs*threads {
+		switch {
+		case b.some > 1:
+			b.some = ceil(b.some, 2)
+		case b.samples > 1:
+			b.samples = ceil(b.samples, 2)
+		case b.rows*b.cols > 4*enough && b.rows > 1:
+			b.rows = ceil(b.rows, 2)
+		case b.rows == 1 && b.cols > enough/2:
+			b.cols = ceil(b.cols, 2)
+		case b.few > 1:
+			b.few = ceil(b.few, 2)
+		default:
+			b.copied = [2]int{extent(b.rows, 0, down), extent(b.cols, 1, across)}
+			return b
+		}
+	}
+	b.copied = [2]int{extent(b.rows, 0, down), extent(b.cols, 1, across)}
+	return b
+}
+
+// even returns the size of about equal parts of n that are at most so large.
+func even(n, most int) int { return ceil(n, ceil(n, most)) }
+
+// jobs is how many jobs there are.
+func (p *product) jobs(b *blocking) int {
+	_, _, rows, cols, _ := p.reach()
+	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * ceil(len(b.parts), b.few)
+}
+
+// panel is the floats of a thread's panel.
+func (b *blocking) panel() int {
+	if b.inPlace {
+		return 0
+	}
+	return roundUp(b.samples*b.copied[0]*b.copied[1]*b.pitch+panelSlack+1, 16)
+}
+
+// packed is the floats of a bundle's packed filters.
+func (p *product) packed(b *blocking) int {
+	taps, channels := 0, p.channels
+	for _, t := range p.targets {
+		taps += len(t.taps)
+	}
+	return taps * channels * b.width
+}
+
+// workspace is a product's scratch memory in bytes: packed filters, the values that sums
+// begin with, and a panel for each thread.
+func (p *product) workspace(b *blocking, threads int) int64 {
+	return 4 * (int64(roundUp(b.bundles*(p.packed(b)+b.width), 16)) + int64(threads)*int64(b.panel()))
+}

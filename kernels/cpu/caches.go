@@ -1,0 +1,23 @@
+package cpu
+
+// caches is the sizes in bytes of a core's own caches. Blocks are made to fit in shares of
+// them.
+type caches struct{ first, second int }
+
+// usual is what all calls are divided for. It is not read from the machine: how far a
+// block goes decides in which order products are summed, and a result must not depend on
+// where it was computed.
+var usual = caches{first: 32 << 10, second: 256 << 10}
+
+// product returns the bytes of the filter elements of a pass over a job's outputs, which
+// stay in the first-level cache, and the floats of a panel, which stays in the second.
+func (c caches) product() (passBytes, panelFloats int) {
+	return c.first * 5 / 8, c.second / 2 / 4
+}
+
+// filterGrad returns the floats of a panel and the sums of a job, which share the
+// second-level cache, and the bytes of a panel and of dy that a tile's strips reach, which
+// stay in the first.
+func (c caches) filterGrad() (gradPanel, gradBytes, gradSums int) {
+	return c.second * 3 / 8 / 4, c.first * 3 / 4, c.second * 5 / 8 / 4
+}

@@ -1,0 +1,95 @@
+package cpu
+
+// channelOps are the loops over rows of elements that each have values of their own: a
+// row is the channels of a pixel, or of several (see pixels). Rows begin a pitch apart. The
+// Go functions below are the generic ones and the reference of the others.
+type channelOps struct {
+	shift     func(y, x, v []float32, rows, width, yPitch, xPitch int) // x + v
+	shiftReLU func(y, x, v []float32, rows, width, yPitch, xPitch int)
+	norm      func(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int) // (x − mean)·scale + shift
+	normReLU  func(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int)
+	normGrad  func(dx, x, dy, mean, scale, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) // scale·(dy − shift − (x − mean)·slope)
+
+	// Sums over rows, added to the totals of the elements; the lengths of to and mean are
+	// whole vectors.
+
+	addSums     func(to []float64, x []float32, rows, width, xPitch int)
+	addSquares  func(to []float64, x, mean []float32, rows, width, xPitch int)            // of x − mean
+	addProducts func(to []float64, x, g, mean []float32, rows, width, xPitch, gPitch int) // of x − mean and g
+}
+
+var genericChannels = channelOps{
+	shift: shiftGo, shiftReLU: shiftReLUGo, norm: normGo, normReLU: normReLUGo, normGrad: normGradGo,
+	addSums: addSumsGo, addSquares: addSquaresGo, addProducts: addProductsGo,
+}
+
+func shiftGo(y, x, v []float32, rows, width, yPitch, xPitch int) {
+	for r := range rows {
+		y, x := y[r*yPitch:][:width], x[r*xPitch:][:width]
+		for i, e := range x {
+			y[i] = e + v[i]
+		}
+	}
+}
+
+func shiftReLUGo(y, x, v []float32, rows, width, yPitch, xPitch int) {
+	for r := range rows {
+		y, x := y[r*yPitch:][:width], x[r*xPitch:][:width]
+		for i, e := range x {
+			y[i] = max(e+v[i], 0)
+		}
+	}
+}
+
+func normGo(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int) {
+	for r := range rows {
+		y, x := y[r*yPitch:][:width], x[r*xPitch:][:width]
+		for i, v := range x {
+			y[i] = (v-mean[i])*scale[i] + shift[i]
+		}
+	}
+}
+
+func normReLUGo(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int) {
+	for r := range rows {
+		y, x := y[r*yPitch:][:width], x[r*xPitch:][:width]
+		for i, v := range x {
+			y[i] = max((v-mean[i])*scale[i]+shift[i], 0)
+		}
+	}
+}
+
+func normGradGo(dx, x, dy, mean, scale, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) {
+	for r := range rows {
+		dx, x, dy := dx[r*dxPitch:][:width], x[r*xPitch:][:width], dy[r*dyPitch:][:width]
+		for i, v := range x {
+			dx[i] = scale[i] * (dy[i] - shift[i] - (v-mean[i])*slope[i])
+		}
+	}
+}
+
+func addSumsGo(to []float64, x []float32, rows, width, xPitch int) {
+	for r := range rows {
+		for i, v := range x[r*xPitch:][:width] {
+			to[i] += float64(v)
+		}
+	}
+}
+
+func addSquaresGo(to []float64, x, mean []float32, rows, width, xPitch int) {
+	for r := range rows {
+		for i, v := range x[r*xPitch:][:width] {
+			d := float64(v) - float64(mean[i])
+			to[i] += d * d
+		}
+	}
+}
+
+func addProductsGo(to []float64, x, g, mean []float32, rows, width, xPitch, gPitch int) {
+	for r := range rows {
+		g := g[r*gPitch:][:width]
+		for i, v := range x[r*xPitch:][:width] {
+			to[i] += (float64(v) - float64(mean[i])) * float64(g[i])
+		}
+	}
+}

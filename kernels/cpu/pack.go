@@ -1,0 +1,61 @@
+package cpu
+
+// filters is the operand that a product packs: element (row, channel, tap) of group g lies
+// at at + g·group + row·row + channel·channel + the tap's r·r + s·s.
+type filters struct {
+	f                   []float32
+	at                  int
+	group, row, channel int
+	r, s                int
+}
+
+// pack packs a part of a bundle's filters for one target: pass by pass over the channels,
+// tap by tap, channel by channel a row of the part's width; zeros beyond the last output
+// channel.
+func (b *bound) pack(to []float32, t *target, bundle int, k *part) {
+	if b.lanes {
+		b.packLanes(to, t, bundle)
+		return
+	}
+	o := &b.filters
+	valid := min(k.width, b.p.m-k.first)
+	for c0 := 0; c0 < b.p.channels; c0 += b.channels {
+		count := min(b.channels, b.p.channels-c0)
+		for _, tap := range t.taps {
+			from := o.f[o.at+bundle*o.group+k.first*o.row+c0*o.channel+tap.r*o.r+tap.s*o.s:]
+			if valid < k.width {
+				clear(to[:count*k.width])
+			}
+			switch {
+			case o.row == 1:
+				b.ops.copyPanel(to, from, 1, count, valid, 0, k.width, 0, o.channel)
+			case o.channel == 1:
+				b.ops.transpose(words(to), words(from), valid, count, k.width, o.row)
+			default:
+				for i := range valid {
+					for c := range count {
+						to[c*k.width+i] = from[i*o.row+c*o.channel]
+					}
+				}
+			}
+			to = to[count*k.width:]
+		}
+	}
+}
+
+// packLanes packs a bundle of groups: each lane has the elements of its own group.
+func (b *bound) packLanes(to []float32, t *target, bundle int) {
+	o, lanes := &b.filters, b.width
+	for _, tap := range t.taps {
+		for c := range b.per {
+			for l := range lanes {
+				ch, v := bundle*lanes+l, float32(0)
+				if g := ch / b.per; g < b.p.groups {
+					v = o.f[o.at+g*o.group+ch%b.per*o.row+c*o.channel+tap.r*o.r+tap.s*o.s]
+				}
+				to[l] = v
+			}
+			to = to[lanes:]
+		}
+	}
+}

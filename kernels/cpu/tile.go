@@ -1,0 +1,92 @@
+package cpu
+
+// A tile computes the outputs of some positions × channels; its sums stay in registers. Its
+// x is float by float (each is multiplied with a vector of filter elements, one for each
+// output channel) or, in lanes, vector by vector (each lane's channel has filter elements
+// of its own, as in narrow groups and depthwise convolutions).
+type tile struct {
+	positions int
+	width     int // output channels
+	vector    int // lanes of its vectors; a tile of more than eight lanes has no part of a vector
+	run       tileFunc
+}
+
+// tileFunc runs a tile once for each `positions` elements of at and to.
+//
+// Position p's x begins at x[at[p]], its outputs are y[to[p]] and those behind it. The
+// steps are the elements of runs: pairs of first and end, relative to at[p]; filter
+// elements lie step by step in w. Sums begin with start, one value for each channel, or if
+// it is empty with what y holds, which is read before any of the tile's outputs is
+// written; outputs are no less than low. Of the last vector's lanes only last are read
+// and written.
+//
+// tileReference and lanesReference are the same in Go.
+type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32)
+
+// outerTile adds products of dy and x to a block of filter gradients: of rows filters and
+// width floats of x, or in lanes of taps rows of rows vectors of x with one vector of dy, in
+// which the channels of each group of per take turns.
+type outerTile struct {
+	per               int // in lanes
+	taps, rows, width int
+	vector            int // lanes of its vectors
+	run               outerFunc
+}
+
+// outerFunc adds to sums the products of all positions: images × rows × cols of them,
+// some floats apart in dy and in x. It does so for strips of filters that follow each
+// other in dy, and as blocks in sums; in lanes there is one. Rows of taps are xTap floats
+// apart.
+//
+// outerReference and outerLanesReference are the same in Go.
+type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)
+
+// sums is how many sums an outer tile has.
+func (o *outerTile) sums() int { return max(1, o.per) * o.taps * o.rows * o.width }
+
+// cost is how long a tile takes for a position, in 48ths of a cycle for AVX2: two
+// multiply-adds or two loads in a cycle.
+func (t *tile) cost() int { return tileCost(t.positions, t.width/t.vector) }
+
+func tileCost(a, b int) int { return 24 * max(a*b, a+b) / a }
+
+// part is a tile's share of a group's output channels.
+type part struct {
+	*tile
+	first int // channel
+	last  int // lanes of the last vector in use
+}
+
+// cover divides n channels among tiles such that it takes the least time.
+func cover(tiles []tile, n int) []part {
+	unit := tiles[0].vector
+	units := ceil(n, unit)
+	best, took := make([]int, units+1), make([]int, units+1)
+	for u := 1; u <= units; u++ {
+		best[u] = -1
+		for i := range tiles {
+			t := &tiles[i]
+			rest := u - t.width/unit
+			if t.vector > unit && (rest < 0 || rest == 0 && n%unit != 0) {
+				continue // it would end in a part of a vector
+			}
+			rest = max(rest, 0)
+			if c := best[rest] + t.cost(); best[u] < 0 || c < best[u] {
+				best[u], took[u] = c, i
+			}
+		}
+	}
+	var parts []part
+	for u, first := units, 0; u > 0; {
+		t := &tiles[took[u]]
+		p := part{tile: t, first: first, last: t.vector}
+		first += t.width
+		u = max(0, u-t.width/unit)
+		parts = append(parts, p)
+	}
+	end := &parts[len(parts)-1]
+	if left := n - end.first; left < end.width {
+		end.last = left - (end.width - end.vector)
+	}
+	return parts
+}
