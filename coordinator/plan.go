@@ -13,6 +13,7 @@ import (
 	"cleave/coordinator/program"
 	"cleave/data"
 	"cleave/kernels"
+	"cleave/kernels/cpu"
 	"cleave/layout"
 	"cleave/model"
 	"cleave/model/catalog"
@@ -32,6 +33,7 @@ type planSettings struct {
 	classes int
 	threads int
 	format  string
+	verbose bool
 
 	changed func(flag string) bool
 }
@@ -62,12 +64,18 @@ each worker, for they take memory too, and the --data.`,
 	f.IntVar(&s.classes, "classes", 0, "classes to tell apart (default: the net's own)")
 	f.IntVar(&s.threads, "threads", s.threads, "threads of each worker")
 	f.StringVar(&s.format, "format", s.format, "table or json (see docs/formats.md)")
+	f.BoolVarP(&s.verbose, "verbose", "v", false, "show what runs each convolution, too: the kernel for this machine's processor and how it is divided")
 	return c
 }
 
 func (a *app) plan(s *planSettings) error {
 	if err := s.validate(); err != nil {
 		return err
+	}
+	if s.verbose { // the kernels are those of this machine's processor
+		if err := cpu.Check(); err != nil {
+			return err
+		}
 	}
 	net, err := s.net()
 	if err != nil {
@@ -148,7 +156,11 @@ func (s *planSettings) report(net model.Config) (program.Report, error) {
 			return program.Report{}, fmt.Errorf("for one worker: %w", err)
 		}
 	}
-	return all.Report(one), nil
+	r := all.Report(one)
+	if s.verbose {
+		r.Kernels = all.Kernels()
+	}
+	return r, nil
 }
 
 // writePlan prints a report as tables.
@@ -196,6 +208,14 @@ func writePlan(w io.Writer, r program.Report) error {
 			one("one alone", r.OneWorker)
 		}
 	})
+	for _, k := range r.Kernels {
+		t.line("\nkernels of %s", ranks(k.Ranks))
+		t.table("layer\tpass\tlocal shape\tkernel\tworkspace\tpredicted ms", 4, func(row func(...any)) {
+			for _, c := range k.Calls {
+				row(c.Layer, c.Pass, c.LocalShape, c.Kernel, size(c.Workspace), fmt.Sprintf("%.2f", c.PredictedMS))
+			}
+		})
+	}
 	return t.err
 }
 
@@ -290,6 +310,31 @@ func home(h string) string {
 		return strings.Join([]string{parts[0], parts[1], "…", parts[len(parts)-1]}, "|")
 	}
 	return h
+}
+
+// ranks writes a rising list of ranks: of several that follow each other the first and the
+// last.
+func ranks(list []int) string {
+	var parts []string
+	for i := 0; i < len(list); {
+		n := 1
+		for i+n < len(list) && list[i+n] == list[i]+n {
+			n++
+		}
+		if n == 2 { // no shorter as a span
+			n = 1
+		}
+		part := fmt.Sprint(list[i])
+		if n > 1 {
+			part += fmt.Sprintf(" to %d", list[i+n-1])
+		}
+		parts = append(parts, part)
+		i += n
+	}
+	if len(list) == 1 {
+		return "rank " + parts[0]
+	}
+	return "ranks " + strings.Join(parts, ", ")
 }
 
 func same[T comparable](values []T) bool {

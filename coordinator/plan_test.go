@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 
 // TestPlanKeys wants the keys of docs/formats.md, no others, and one figure a rank.
 func TestPlanKeys(t *testing.T) {
-	code, stdout, stderr := call("plan", "--workers", "3", "--batch", "9", "--policy", "data", "--format", "json")
+	args := []string{"plan", "--workers", "3", "--batch", "9", "--policy", "data", "--format", "json"}
+	code, stdout, stderr := call(args...)
 	if code != 0 || stderr != "" {
 		t.Fatalf("status %d: %s", code, stderr)
 	}
@@ -47,6 +49,68 @@ func TestPlanKeys(t *testing.T) {
 	for _, e := range r["exchanges"].([]any) {
 		if n := len(e.(map[string]any)["bytes_received_per_step"].([]any)); n != 3 {
 			t.Errorf("%d ranks receive in %v", n, e)
+		}
+	}
+	if code, stdout, stderr = call(append(args, "-v")...); code != 0 || stderr != "" {
+		t.Fatalf("with -v status %d: %s", code, stderr)
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	keys("report with -v", r, "model", "policy", "workers", "batch", "layers", "exchanges", "ranks", "one_worker", "kernels")
+	keys("kernels", first("kernels"), "ranks", "calls")
+	keys("call", first("kernels")["calls"].([]any)[0], "layer", "pass", "local_shape", "kernel", "workspace_bytes", "predicted_ms")
+}
+
+// TestPlanVerbose wants the kernels of the processor that CLEAVE_CPU names, once for ranks
+// that run the same, and only if asked for.
+func TestPlanVerbose(t *testing.T) {
+	t.Setenv("CLEAVE_CPU", "generic")
+	args := []string{"plan", "--workers", "3", "--batch", "7", "--policy", "data", "--threads", "2"}
+	code, stdout, stderr := call(append(args, "--verbose")...)
+	if code != 0 || stderr != "" {
+		t.Fatalf("status %d: %s", code, stderr)
+	}
+	plain, kernels, _ := strings.Cut(stdout, "\nkernels of rank 0\n")
+	if _, got, _ := call(args...); got != plain {
+		t.Errorf("without --verbose, and what comes before the kernels (-without +with):\n%s", cmp.Diff(got, plain))
+	}
+	one, two, _ := strings.Cut(kernels, "\nkernels of ranks 1, 2\n")
+	for i, part := range []string{one, two} {
+		var got []string
+		for line := range strings.Lines(part) {
+			if f := strings.Fields(line); len(f) > 5 && strings.HasPrefix(f[0], "conv") {
+				got = append(got, strings.Join(f[:strings.Count(line, "gradient")+5], " "))
+			}
+		}
+		batch := 3 - i
+		want := []string{}
+		for _, c := range []string{
+			"conv1 forward 2x16x16x16 generic tile", "conv2 forward 2x32x8x8 generic tile", "conv3 forward 2x48x4x4 generic tile",
+		} {
+			want = append(want, strings.Replace(c, " 2x", fmt.Sprintf(" %dx", batch), 1))
+		}
+		if len(got) != 14 || !slices.Equal(got[:3], want) {
+			t.Errorf("part %d has %d convolutions: %q", i, len(got), got)
+		}
+		for _, want := range []string{"filter gradient", "data gradient", "predicted ms", "KiB", "fc7 ", "generic dot 2x2 |"} {
+			if !strings.Contains(part, want) {
+				t.Errorf("%q is missing in:\n%s", want, part)
+			}
+		}
+	}
+	t.Setenv("CLEAVE_CPU", "none")
+	if code, _, stderr := call(append(args, "-v")...); code != statusFailed || !strings.Contains(stderr, "CLEAVE_CPU=none") {
+		t.Errorf("status %d for a processor that there is not: %s", code, stderr)
+	}
+}
+
+func TestRanks(t *testing.T) {
+	for want, list := range map[string][]int{
+		"rank 3": {3}, "ranks 0, 1": {0, 1}, "ranks 0 to 2": {0, 1, 2}, "ranks 0, 2 to 5, 7, 8": {0, 2, 3, 4, 5, 7, 8},
+	} {
+		if got := ranks(list); got != want {
+			t.Errorf("%v: %q, want %q", list, got, want)
 		}
 	}
 }
@@ -107,6 +171,10 @@ func TestPlanTable(t *testing.T) {
 		},
 		Ranks:     []program.RankReport{{Peak: 3 << 30, PredictedMS: 1.25}, {Peak: 1 << 20, Weights: 1023}},
 		OneWorker: program.RankReport{Peak: 5 << 30},
+		Kernels: []program.KernelReport{{Ranks: []int{0, 1}, Calls: []program.CallReport{
+			{Layer: "conv1", Pass: "forward", LocalShape: layout.Shape{4, 2, 8, 8}, Kernel: "tile 6x16 ×2 | jobs 4", Workspace: 2048, PredictedMS: 0.128},
+			{Layer: "conv1", Pass: "filter gradient", LocalShape: layout.Shape{2, 3, 3, 3}, Kernel: "outer 4x24", PredictedMS: 12},
+		}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +195,12 @@ worker        peak  weights  momentum  gradients  activations  workspace  exchan
 rank 0     3.0 GiB      0 B       0 B        0 B          0 B        0 B       0 B           1.2
 rank 1     1.0 MiB   1023 B       0 B        0 B          0 B        0 B       0 B           0.0
 one alone  5.0 GiB      0 B       0 B        0 B          0 B        0 B       0 B           0.0
+
+kernels of ranks 0, 1
+
+layer  pass             local shape  kernel                 workspace  predicted ms
+conv1  forward          4x2x8x8      tile 6x16 ×2 | jobs 4    2.0 KiB          0.13
+conv1  filter gradient  2x3x3x3      outer 4x24                   0 B         12.00
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("-want +got:\n%s", d)

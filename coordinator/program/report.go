@@ -18,6 +18,7 @@ type Report struct {
 	Exchanges []ExchangeReport `json:"exchanges"`
 	Ranks     []RankReport     `json:"ranks"`
 	OneWorker RankReport       `json:"one_worker"`
+	Kernels   []KernelReport   `json:"kernels,omitzero"` // where asked for: see Bundle.Kernels
 }
 
 // LayerReport is a layer of the forward pass: its last output, all its ops together.

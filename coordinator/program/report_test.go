@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"cleave/coordinator/program"
+	"cleave/layout"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestAlexNet2012 checks the exchanges of Krizhevsky et al. 2012, figure 2: the towers
@@ -44,6 +47,7 @@ func TestAlexNet2012(t *testing.T) {
 			}
 		}
 	}
+	testKernels(t, b, one)
 	if len(r.Exchanges) != 9 {
 		t.Errorf("%d exchanges, want 4 forward, 4 backward and the loss", len(r.Exchanges))
 	}
@@ -65,5 +69,32 @@ func TestAlexNet2012(t *testing.T) {
 		if k.PredictedMS <= 0 {
 			t.Errorf("rank %d: no time predicted", i)
 		}
+	}
+}
+
+// testKernels wants three passes of each layer but the first, which needs no gradient of
+// the images, with the shapes of one tower; both towers are alike.
+func testKernels(t *testing.T, b, one *program.Bundle) {
+	t.Helper()
+	ks := b.Kernels()
+	if len(ks) != 1 || len(ks[0].Ranks) != 2 {
+		t.Fatalf("kernels of %d kinds of ranks", len(ks))
+	}
+	passes := map[string]int{}
+	for _, c := range ks[0].Calls {
+		passes[c.Layer]++
+		if c.Workspace != int64(c.LocalShape.Volume()) || c.PredictedMS <= 0 { // as flat has it
+			t.Errorf("%s, %s: %d bytes of workspace, %v ms", c.Layer, c.Pass, c.Workspace, c.PredictedMS)
+		}
+		if c.Layer == "conv2" && c.Pass == "forward" && (c.LocalShape != layout.Shape{4, 128, 27, 27} || c.Kernel != "conv_forward") {
+			t.Errorf("conv2 writes %v by %s", c.LocalShape, c.Kernel)
+		}
+	}
+	want := map[string]int{"conv1": 2, "conv2": 3, "conv3": 3, "conv4": 3, "conv5": 3, "fc6": 3, "fc7": 3, "fc8": 3}
+	if d := cmp.Diff(want, passes); d != "" {
+		t.Errorf("calls of each layer (-want +got):\n%s", d)
+	}
+	if whole := one.Kernels()[0].Calls; len(whole) != len(ks[0].Calls) {
+		t.Errorf("one worker makes %d calls, one of two %d", len(whole), len(ks[0].Calls))
 	}
 }
