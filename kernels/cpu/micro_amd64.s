@@ -16,7 +16,7 @@ TEXT ·tileAVX2_8x8(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Y8
 	VMOVAPS Y8, Y0
@@ -29,30 +29,15 @@ positions:
 	VMOVAPS Y8, Y7
 	JMP     begin
 
-add:
-	MOVQ       8(SP), BX
-	MOVQ       y_base+96(FP), CX
-	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y8
-	MOVQ       (BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y0
-	MOVQ       8(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y1
-	MOVQ       16(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y2
-	MOVQ       24(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y3
-	MOVQ       32(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y4
-	MOVQ       40(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y5
-	MOVQ       48(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y6
-	MOVQ       56(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y7
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 
 begin:
 	MOVQ  (SP), BX
@@ -110,6 +95,41 @@ step:
 	JNZ          run
 
 store:
+	CMPQ       start_len+152(FP), $0x00
+	JNE        write
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y8
+	MOVQ       (BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y0, Y0
+	MOVQ       8(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y1, Y1
+	MOVQ       16(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y2, Y2
+	MOVQ       24(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y3, Y3
+	MOVQ       32(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y4, Y4
+	MOVQ       40(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y5, Y5
+	MOVQ       48(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y6, Y6
+	MOVQ       56(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y8
+	VADDPS     Y8, Y7, Y7
+
+write:
 	VBROADCASTSS low+176(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -332,7 +352,7 @@ TEXT ·tileAVX2_6x16(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Y12
 	VMOVAPS Y12, Y0
@@ -350,32 +370,19 @@ positions:
 	VMOVAPS Y13, Y11
 	JMP     begin
 
-add:
-	MOVQ       8(SP), BX
-	MOVQ       y_base+96(FP), CX
-	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y12
-	MOVQ       (BX), AX
-	VMOVUPS    (CX)(AX*4), Y0
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y1
-	MOVQ       8(BX), AX
-	VMOVUPS    (CX)(AX*4), Y2
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y3
-	MOVQ       16(BX), AX
-	VMOVUPS    (CX)(AX*4), Y4
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y5
-	MOVQ       24(BX), AX
-	VMOVUPS    (CX)(AX*4), Y6
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y7
-	MOVQ       32(BX), AX
-	VMOVUPS    (CX)(AX*4), Y8
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y9
-	MOVQ       40(BX), AX
-	VMOVUPS    (CX)(AX*4), Y10
-	VMASKMOVPS 32(CX)(AX*4), Y12, Y11
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
 begin:
 	MOVQ  (SP), BX
@@ -432,6 +439,41 @@ step:
 	JNZ          run
 
 store:
+	CMPQ       start_len+152(FP), $0x00
+	JNE        write
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y12
+	MOVQ       (BX), AX
+	VADDPS     (CX)(AX*4), Y0, Y0
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y1, Y1
+	MOVQ       8(BX), AX
+	VADDPS     (CX)(AX*4), Y2, Y2
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y3, Y3
+	MOVQ       16(BX), AX
+	VADDPS     (CX)(AX*4), Y4, Y4
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y5, Y5
+	MOVQ       24(BX), AX
+	VADDPS     (CX)(AX*4), Y6, Y6
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y7, Y7
+	MOVQ       32(BX), AX
+	VADDPS     (CX)(AX*4), Y8, Y8
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y9, Y9
+	MOVQ       40(BX), AX
+	VADDPS     (CX)(AX*4), Y10, Y10
+	VMASKMOVPS 32(CX)(AX*4), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+
+write:
 	VBROADCASTSS low+176(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -618,7 +660,7 @@ TEXT ·tileAVX2_4x24(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Y12
 	VMOVAPS Y12, Y0
@@ -637,30 +679,19 @@ positions:
 	VMOVAPS Y14, Y11
 	JMP     begin
 
-add:
-	MOVQ       8(SP), BX
-	MOVQ       y_base+96(FP), CX
-	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y12
-	MOVQ       (BX), AX
-	VMOVUPS    (CX)(AX*4), Y0
-	VMOVUPS    32(CX)(AX*4), Y1
-	VMASKMOVPS 64(CX)(AX*4), Y12, Y2
-	MOVQ       8(BX), AX
-	VMOVUPS    (CX)(AX*4), Y3
-	VMOVUPS    32(CX)(AX*4), Y4
-	VMASKMOVPS 64(CX)(AX*4), Y12, Y5
-	MOVQ       16(BX), AX
-	VMOVUPS    (CX)(AX*4), Y6
-	VMOVUPS    32(CX)(AX*4), Y7
-	VMASKMOVPS 64(CX)(AX*4), Y12, Y8
-	MOVQ       24(BX), AX
-	VMOVUPS    (CX)(AX*4), Y9
-	VMOVUPS    32(CX)(AX*4), Y10
-	VMASKMOVPS 64(CX)(AX*4), Y12, Y11
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
 begin:
 	MOVQ  (SP), BX
@@ -712,6 +743,37 @@ step:
 	JNZ          run
 
 store:
+	CMPQ       start_len+152(FP), $0x00
+	JNE        write
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y12
+	MOVQ       (BX), AX
+	VADDPS     (CX)(AX*4), Y0, Y0
+	VADDPS     32(CX)(AX*4), Y1, Y1
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y2, Y2
+	MOVQ       8(BX), AX
+	VADDPS     (CX)(AX*4), Y3, Y3
+	VADDPS     32(CX)(AX*4), Y4, Y4
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y5, Y5
+	MOVQ       16(BX), AX
+	VADDPS     (CX)(AX*4), Y6, Y6
+	VADDPS     32(CX)(AX*4), Y7, Y7
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y13
+	VADDPS     Y13, Y8, Y8
+	MOVQ       24(BX), AX
+	VADDPS     (CX)(AX*4), Y9, Y9
+	VADDPS     32(CX)(AX*4), Y10, Y10
+	VMASKMOVPS 64(CX)(AX*4), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+
+write:
 	VBROADCASTSS low+176(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -854,7 +916,7 @@ TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Y8
 	VMOVAPS Y8, Y0
@@ -867,30 +929,15 @@ positions:
 	VMOVAPS Y8, Y7
 	JMP     begin
 
-add:
-	MOVQ       8(SP), BX
-	MOVQ       y_base+96(FP), CX
-	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y8
-	MOVQ       (BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y0
-	MOVQ       8(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y1
-	MOVQ       16(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y2
-	MOVQ       24(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y3
-	MOVQ       32(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y4
-	MOVQ       40(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y5
-	MOVQ       48(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y6
-	MOVQ       56(BX), AX
-	VMASKMOVPS (CX)(AX*4), Y8, Y7
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
 
 begin:
 	MOVQ  (SP), BX
@@ -940,6 +987,41 @@ step:
 	JNZ         run
 
 store:
+	CMPQ       start_len+152(FP), $0x00
+	JNE        write
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       last+168(FP), DX
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y8
+	MOVQ       (BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y0, Y0
+	MOVQ       8(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y1, Y1
+	MOVQ       16(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y2, Y2
+	MOVQ       24(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y3, Y3
+	MOVQ       32(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y4, Y4
+	MOVQ       40(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y5, Y5
+	MOVQ       48(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y9
+	VADDPS     Y9, Y6, Y6
+	MOVQ       56(BX), AX
+	VMASKMOVPS (CX)(AX*4), Y8, Y8
+	VADDPS     Y8, Y7, Y7
+
+write:
 	VBROADCASTSS low+176(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -1162,7 +1244,7 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Z8
 	VMOVAPS Z8, Z0
@@ -1175,25 +1257,15 @@ positions:
 	VMOVAPS Z8, Z7
 	JMP     begin
 
-add:
-	MOVQ    8(SP), BX
-	MOVQ    y_base+96(FP), CX
-	MOVQ    (BX), AX
-	VMOVUPS (CX)(AX*4), Z0
-	MOVQ    8(BX), AX
-	VMOVUPS (CX)(AX*4), Z1
-	MOVQ    16(BX), AX
-	VMOVUPS (CX)(AX*4), Z2
-	MOVQ    24(BX), AX
-	VMOVUPS (CX)(AX*4), Z3
-	MOVQ    32(BX), AX
-	VMOVUPS (CX)(AX*4), Z4
-	MOVQ    40(BX), AX
-	VMOVUPS (CX)(AX*4), Z5
-	MOVQ    48(BX), AX
-	VMOVUPS (CX)(AX*4), Z6
-	MOVQ    56(BX), AX
-	VMOVUPS (CX)(AX*4), Z7
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 begin:
 	MOVQ  (SP), BX
@@ -1243,6 +1315,28 @@ step:
 	JNZ              run
 
 store:
+	CMPQ   start_len+152(FP), $0x00
+	JNE    write
+	MOVQ   8(SP), BX
+	MOVQ   y_base+96(FP), CX
+	MOVQ   (BX), AX
+	VADDPS (CX)(AX*4), Z0, Z0
+	MOVQ   8(BX), AX
+	VADDPS (CX)(AX*4), Z1, Z1
+	MOVQ   16(BX), AX
+	VADDPS (CX)(AX*4), Z2, Z2
+	MOVQ   24(BX), AX
+	VADDPS (CX)(AX*4), Z3, Z3
+	MOVQ   32(BX), AX
+	VADDPS (CX)(AX*4), Z4, Z4
+	MOVQ   40(BX), AX
+	VADDPS (CX)(AX*4), Z5, Z5
+	MOVQ   48(BX), AX
+	VADDPS (CX)(AX*4), Z6, Z6
+	MOVQ   56(BX), AX
+	VADDPS (CX)(AX*4), Z7, Z7
+
+write:
 	VBROADCASTSS low+176(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -1297,7 +1391,7 @@ TEXT ·tileAVX512_8x32(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Z16
 	VMOVAPS Z16, Z0
@@ -1319,33 +1413,23 @@ positions:
 	VMOVAPS Z17, Z15
 	JMP     begin
 
-add:
-	MOVQ    8(SP), BX
-	MOVQ    y_base+96(FP), CX
-	MOVQ    (BX), AX
-	VMOVUPS (CX)(AX*4), Z0
-	VMOVUPS 64(CX)(AX*4), Z1
-	MOVQ    8(BX), AX
-	VMOVUPS (CX)(AX*4), Z2
-	VMOVUPS 64(CX)(AX*4), Z3
-	MOVQ    16(BX), AX
-	VMOVUPS (CX)(AX*4), Z4
-	VMOVUPS 64(CX)(AX*4), Z5
-	MOVQ    24(BX), AX
-	VMOVUPS (CX)(AX*4), Z6
-	VMOVUPS 64(CX)(AX*4), Z7
-	MOVQ    32(BX), AX
-	VMOVUPS (CX)(AX*4), Z8
-	VMOVUPS 64(CX)(AX*4), Z9
-	MOVQ    40(BX), AX
-	VMOVUPS (CX)(AX*4), Z10
-	VMOVUPS 64(CX)(AX*4), Z11
-	MOVQ    48(BX), AX
-	VMOVUPS (CX)(AX*4), Z12
-	VMOVUPS 64(CX)(AX*4), Z13
-	MOVQ    56(BX), AX
-	VMOVUPS (CX)(AX*4), Z14
-	VMOVUPS 64(CX)(AX*4), Z15
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
 
 begin:
 	MOVQ  (SP), BX
@@ -1404,6 +1488,36 @@ step:
 	JNZ              run
 
 store:
+	CMPQ   start_len+152(FP), $0x00
+	JNE    write
+	MOVQ   8(SP), BX
+	MOVQ   y_base+96(FP), CX
+	MOVQ   (BX), AX
+	VADDPS (CX)(AX*4), Z0, Z0
+	VADDPS 64(CX)(AX*4), Z1, Z1
+	MOVQ   8(BX), AX
+	VADDPS (CX)(AX*4), Z2, Z2
+	VADDPS 64(CX)(AX*4), Z3, Z3
+	MOVQ   16(BX), AX
+	VADDPS (CX)(AX*4), Z4, Z4
+	VADDPS 64(CX)(AX*4), Z5, Z5
+	MOVQ   24(BX), AX
+	VADDPS (CX)(AX*4), Z6, Z6
+	VADDPS 64(CX)(AX*4), Z7, Z7
+	MOVQ   32(BX), AX
+	VADDPS (CX)(AX*4), Z8, Z8
+	VADDPS 64(CX)(AX*4), Z9, Z9
+	MOVQ   40(BX), AX
+	VADDPS (CX)(AX*4), Z10, Z10
+	VADDPS 64(CX)(AX*4), Z11, Z11
+	MOVQ   48(BX), AX
+	VADDPS (CX)(AX*4), Z12, Z12
+	VADDPS 64(CX)(AX*4), Z13, Z13
+	MOVQ   56(BX), AX
+	VADDPS (CX)(AX*4), Z14, Z14
+	VADDPS 64(CX)(AX*4), Z15, Z15
+
+write:
 	VBROADCASTSS low+176(FP), Z16
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -1474,7 +1588,7 @@ TEXT ·tileAVX512_8x48(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Z24
 	VMOVAPS Z24, Z0
@@ -1505,41 +1619,31 @@ positions:
 	VMOVAPS Z26, Z23
 	JMP     begin
 
-add:
-	MOVQ    8(SP), BX
-	MOVQ    y_base+96(FP), CX
-	MOVQ    (BX), AX
-	VMOVUPS (CX)(AX*4), Z0
-	VMOVUPS 64(CX)(AX*4), Z1
-	VMOVUPS 128(CX)(AX*4), Z2
-	MOVQ    8(BX), AX
-	VMOVUPS (CX)(AX*4), Z3
-	VMOVUPS 64(CX)(AX*4), Z4
-	VMOVUPS 128(CX)(AX*4), Z5
-	MOVQ    16(BX), AX
-	VMOVUPS (CX)(AX*4), Z6
-	VMOVUPS 64(CX)(AX*4), Z7
-	VMOVUPS 128(CX)(AX*4), Z8
-	MOVQ    24(BX), AX
-	VMOVUPS (CX)(AX*4), Z9
-	VMOVUPS 64(CX)(AX*4), Z10
-	VMOVUPS 128(CX)(AX*4), Z11
-	MOVQ    32(BX), AX
-	VMOVUPS (CX)(AX*4), Z12
-	VMOVUPS 64(CX)(AX*4), Z13
-	VMOVUPS 128(CX)(AX*4), Z14
-	MOVQ    40(BX), AX
-	VMOVUPS (CX)(AX*4), Z15
-	VMOVUPS 64(CX)(AX*4), Z16
-	VMOVUPS 128(CX)(AX*4), Z17
-	MOVQ    48(BX), AX
-	VMOVUPS (CX)(AX*4), Z18
-	VMOVUPS 64(CX)(AX*4), Z19
-	VMOVUPS 128(CX)(AX*4), Z20
-	MOVQ    56(BX), AX
-	VMOVUPS (CX)(AX*4), Z21
-	VMOVUPS 64(CX)(AX*4), Z22
-	VMOVUPS 128(CX)(AX*4), Z23
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
 
 begin:
 	MOVQ  (SP), BX
@@ -1607,6 +1711,44 @@ step:
 	JNZ              run
 
 store:
+	CMPQ   start_len+152(FP), $0x00
+	JNE    write
+	MOVQ   8(SP), BX
+	MOVQ   y_base+96(FP), CX
+	MOVQ   (BX), AX
+	VADDPS (CX)(AX*4), Z0, Z0
+	VADDPS 64(CX)(AX*4), Z1, Z1
+	VADDPS 128(CX)(AX*4), Z2, Z2
+	MOVQ   8(BX), AX
+	VADDPS (CX)(AX*4), Z3, Z3
+	VADDPS 64(CX)(AX*4), Z4, Z4
+	VADDPS 128(CX)(AX*4), Z5, Z5
+	MOVQ   16(BX), AX
+	VADDPS (CX)(AX*4), Z6, Z6
+	VADDPS 64(CX)(AX*4), Z7, Z7
+	VADDPS 128(CX)(AX*4), Z8, Z8
+	MOVQ   24(BX), AX
+	VADDPS (CX)(AX*4), Z9, Z9
+	VADDPS 64(CX)(AX*4), Z10, Z10
+	VADDPS 128(CX)(AX*4), Z11, Z11
+	MOVQ   32(BX), AX
+	VADDPS (CX)(AX*4), Z12, Z12
+	VADDPS 64(CX)(AX*4), Z13, Z13
+	VADDPS 128(CX)(AX*4), Z14, Z14
+	MOVQ   40(BX), AX
+	VADDPS (CX)(AX*4), Z15, Z15
+	VADDPS 64(CX)(AX*4), Z16, Z16
+	VADDPS 128(CX)(AX*4), Z17, Z17
+	MOVQ   48(BX), AX
+	VADDPS (CX)(AX*4), Z18, Z18
+	VADDPS 64(CX)(AX*4), Z19, Z19
+	VADDPS 128(CX)(AX*4), Z20, Z20
+	MOVQ   56(BX), AX
+	VADDPS (CX)(AX*4), Z21, Z21
+	VADDPS 64(CX)(AX*4), Z22, Z22
+	VADDPS 128(CX)(AX*4), Z23, Z23
+
+write:
 	VBROADCASTSS low+176(FP), Z24
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
@@ -1693,7 +1835,7 @@ TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $24-180
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
-	JEQ     add
+	JEQ     zero
 	MOVQ    start_base+144(FP), DX
 	VMOVUPS (DX), Z8
 	VMOVAPS Z8, Z0
@@ -1706,25 +1848,15 @@ positions:
 	VMOVAPS Z8, Z7
 	JMP     begin
 
-add:
-	MOVQ    8(SP), BX
-	MOVQ    y_base+96(FP), CX
-	MOVQ    (BX), AX
-	VMOVUPS (CX)(AX*4), Z0
-	MOVQ    8(BX), AX
-	VMOVUPS (CX)(AX*4), Z1
-	MOVQ    16(BX), AX
-	VMOVUPS (CX)(AX*4), Z2
-	MOVQ    24(BX), AX
-	VMOVUPS (CX)(AX*4), Z3
-	MOVQ    32(BX), AX
-	VMOVUPS (CX)(AX*4), Z4
-	MOVQ    40(BX), AX
-	VMOVUPS (CX)(AX*4), Z5
-	MOVQ    48(BX), AX
-	VMOVUPS (CX)(AX*4), Z6
-	MOVQ    56(BX), AX
-	VMOVUPS (CX)(AX*4), Z7
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
 begin:
 	MOVQ  (SP), BX
@@ -1774,6 +1906,28 @@ step:
 	JNZ         run
 
 store:
+	CMPQ   start_len+152(FP), $0x00
+	JNE    write
+	MOVQ   8(SP), BX
+	MOVQ   y_base+96(FP), CX
+	MOVQ   (BX), AX
+	VADDPS (CX)(AX*4), Z0, Z0
+	MOVQ   8(BX), AX
+	VADDPS (CX)(AX*4), Z1, Z1
+	MOVQ   16(BX), AX
+	VADDPS (CX)(AX*4), Z2, Z2
+	MOVQ   24(BX), AX
+	VADDPS (CX)(AX*4), Z3, Z3
+	MOVQ   32(BX), AX
+	VADDPS (CX)(AX*4), Z4, Z4
+	MOVQ   40(BX), AX
+	VADDPS (CX)(AX*4), Z5, Z5
+	MOVQ   48(BX), AX
+	VADDPS (CX)(AX*4), Z6, Z6
+	MOVQ   56(BX), AX
+	VADDPS (CX)(AX*4), Z7, Z7
+
+write:
 	VBROADCASTSS low+176(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX

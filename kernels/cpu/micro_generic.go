@@ -18,10 +18,9 @@ func reference(positions, width, vector int, lanes bool, w, x []float32, runs, a
 		for p := range positions {
 			for v := range n {
 				s := &sums[p*n+v]
+				*s = 0
 				if len(start) > 0 {
 					*s = start[v]
-				} else {
-					*s = y[to[tile+p]+v]
 				}
 				step := 0
 				for r := 0; r < len(runs); r += 2 {
@@ -34,6 +33,9 @@ func reference(positions, width, vector int, lanes bool, w, x []float32, runs, a
 							i++
 						}
 					}
+				}
+				if len(start) == 0 {
+					*s += y[to[tile+p]+v]
 				}
 			}
 		}
@@ -106,12 +108,8 @@ func outerLanesReference(per, taps, rows, width int, dy, x []float32, images, ma
 func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
 	for ; len(at) > 1; at, to = at[2:], to[2:] {
 		var s [2][4]float32
-		for p := range s {
-			if len(start) > 0 {
-				s[p] = [4]float32(start)
-			} else {
-				copy(s[p][:], y[to[p]:][:last])
-			}
+		if len(start) > 0 {
+			s = [2][4]float32{[4]float32(start), [4]float32(start)}
 		}
 		a, b, c, d := s[0][0], s[0][1], s[0][2], s[0][3]
 		e, f, g, h := s[1][0], s[1][1], s[1][2], s[1][3]
@@ -133,6 +131,13 @@ func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []floa
 			}
 		}
 		s = [2][4]float32{{a, b, c, d}, {e, f, g, h}}
+		if len(start) == 0 { // all is read before any is written
+			for p := range s {
+				for i, v := range y[to[p]:][:last] {
+					s[p][i] += v
+				}
+			}
+		}
 		for p := range s {
 			out := y[to[p]:][:last]
 			for i := range out {
@@ -144,13 +149,12 @@ func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []floa
 
 // lanes2x4 is lanesReference with sums in registers.
 func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	if len(start) == 0 { // no kernel of this package adds to y in lanes
+		lanesReference(2, 4, w, x, runs, at, y, to, start, last, low)
+		return
+	}
 	for i, from := range at {
-		var s [4]float32
-		if len(start) > 0 {
-			s = [4]float32(start)
-		} else {
-			copy(s[:], y[to[i]:][:last])
-		}
+		s := [4]float32(start)
 		a, b, c, d, rest := s[0], s[1], s[2], s[3], w
 		for r := 0; r < len(runs); r += 2 {
 			for j := runs[r]; j < runs[r+1]; j += 4 {

@@ -16,7 +16,7 @@ type tile struct {
 // Position p's x begins at x[at[p]], its outputs are y[to[p]] and those behind it. The
 // steps are the elements of runs: pairs of first and end, relative to at[p]; filter
 // elements lie step by step in w. Sums begin with start, one value for each channel, or if
-// it is empty with what y holds, which is read before any of the tile's outputs is
+// it is empty are added to what y holds, which is read before any of the tile's outputs is
 // written; outputs are no less than low. Of the last vector's lanes only last are read
 // and written.
 //

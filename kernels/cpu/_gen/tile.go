@@ -48,9 +48,10 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	MOVQ(idx, left)
 
 	Label("positions")
-	// Sums begin with what y holds or with start.
+	// Sums begin with start, or with zero if they are added to what y holds: adding up in
+	// two levels keeps long sums accurate.
 	CMPQ(inMemory(Param("start").Len()), Imm(0))
-	JEQ(LabelRef("add"))
+	JEQ(LabelRef("zero"))
 	MOVQ(inMemory(Param("start").Base()), w)
 	for i, r := range ws {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
@@ -59,26 +60,9 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		}
 	}
 	JMP(LabelRef("begin"))
-	Label("add")
-	MOVQ(toNow, run)
-	MOVQ(inMemory(Param("y").Base()), end)
-	if v.lanes == 8 {
-		MOVQ(inMemory(Param("last")), w)
-		LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), runs)
-		SHLQ(Imm(2), w)
-		SUBQ(w, runs)
-		VMOVUPS(Mem{Base: runs, Disp: 32}, ws[0])
-	}
+	Label("zero")
 	for p := range sums {
-		MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
-		for i := range sums[p] {
-			from := Mem{Base: end, Index: idx, Scale: 4, Disp: i * v.lanes * 4}
-			if i == nv-1 && v.lanes == 8 {
-				VMASKMOVPS(from, ws[0], sums[p][i])
-			} else {
-				VMOVUPS(from, sums[p][i])
-			}
-		}
+		v.clear(sums[p])
 	}
 	Label("begin")
 	MOVQ(atNow, run)
@@ -133,6 +117,33 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	JNZ(LabelRef("run"))
 
 	Label("store")
+	CMPQ(inMemory(Param("start").Len()), Imm(0))
+	JNE(LabelRef("write"))
+	// All of y is read before any of it is written: a position may come twice.
+	MOVQ(toNow, run)
+	MOVQ(inMemory(Param("y").Base()), end)
+	mask := ws[0]
+	if v.lanes == 8 {
+		MOVQ(inMemory(Param("last")), w)
+		LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), runs)
+		SHLQ(Imm(2), w)
+		SUBQ(w, runs)
+		VMOVUPS(Mem{Base: runs, Disp: 32}, mask)
+	}
+	for p := range sums {
+		MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
+		for i, s := range sums[p] {
+			from := Mem{Base: end, Index: idx, Scale: 4, Disp: i * v.lanes * 4}
+			if i < nv-1 || v.lanes == 16 {
+				VADDPS(from, s, s)
+				continue
+			}
+			held := v.register()
+			VMASKMOVPS(from, mask, held)
+			VADDPS(held, s, s)
+		}
+	}
+	Label("write")
 	// The maximum is its second operand where one is no number: NaN stays.
 	VBROADCASTSS(inMemory(Param("low")), ws[0])
 	MOVQ(toNow, run)
