@@ -21,7 +21,8 @@ type bound struct {
 	p *product
 	blocking
 	filters filters
-	src     *view // channels of all groups
+	src     *view     // channels of all groups
+	srcs    []float32 // its buffer with what tiles read beyond
 	out     *view
 	bias    *view // nil: none
 	low     float32
@@ -37,7 +38,7 @@ type bound struct {
 
 // launch returns a launch for out ← filters × source.
 func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view) kernels.Launch {
-	b := &bound{p: p, blocking: how, filters: o, src: src, out: out, bias: bias, low: float32(math.Inf(-1)), ops: &c.b.tier.rows}
+	b := &bound{p: p, blocking: how, filters: o, src: src, srcs: src.beyond(), out: out, bias: bias, low: float32(math.Inf(-1)), ops: &c.b.tier.rows}
 	if c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU {
 		b.low = 0
 	}
@@ -200,7 +201,7 @@ func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, v
 	}
 	x := panel
 	if b.inPlace {
-		x = b.src.f[b.src.pos(corner[0], from, corner[1]*b.p.stride[0], corner[2]*b.p.stride[1]):]
+		x = b.srcs[b.src.pos(corner[0], from, corner[1]*b.p.stride[0], corner[2]*b.p.stride[1]):]
 	} else {
 		b.fill(panel, corner, from, whole)
 	}

@@ -36,12 +36,14 @@ func convs() []conv {
 		square(3, 13, 1, 1, 7, 3, 1, 1),   // depthwise
 		square(2, 16, 1, 1, 9, 3, 1, 1),   // depthwise, whole vectors
 		square(2, 32, 1, 1, 4, 3, 1, 1),   // rows of four
-		square(1, 16, 1, 1, 7, 3, 1, 0),   // without padding
-		square(2, 4, 4, 4, 11, 3, 1, 1),   // groups of four, whole vectors
-		square(1, 8, 4, 4, 8, 3, 1, 1),    // rows of eight
-		square(2, 8, 2, 2, 10, 3, 1, 1),   // groups of two, whole vectors
-		square(2, 3, 8, 8, 9, 3, 1, 1),    // groups of eight
-		square(2, 16, 1, 1, 10, 3, 2, 1),  // and with stride 2, even and odd
+		square(2, 13, 1, 1, 5, 1, 1, 0),   // without padding, parts of a vector
+		square(2, 6, 2, 2, 5, 2, 1, 0),
+		square(1, 16, 1, 1, 7, 3, 1, 0),  // without padding
+		square(2, 4, 4, 4, 11, 3, 1, 1),  // groups of four, whole vectors
+		square(1, 8, 4, 4, 8, 3, 1, 1),   // rows of eight
+		square(2, 8, 2, 2, 10, 3, 1, 1),  // groups of two, whole vectors
+		square(2, 3, 8, 8, 9, 3, 1, 1),   // groups of eight
+		square(2, 16, 1, 1, 10, 3, 2, 1), // and with stride 2, even and odd
 		square(1, 16, 1, 1, 9, 3, 2, 1),
 		square(2, 8, 2, 2, 14, 3, 2, 1),
 		square(2, 4, 4, 4, 15, 3, 2, 1),
