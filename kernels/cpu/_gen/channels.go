@@ -53,15 +53,6 @@ func channels() {
 	})
 }
 
-// parameter is a scalar parameter where it lies in the frame.
-func parameter(name string) Op {
-	addr, err := Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	return addr.Addr
-}
-
 // pixelLoop is a loop over pixels and, within, over their channels.
 type pixelLoop struct {
 	base    map[string]Register // of operands and of values per channel
@@ -167,7 +158,7 @@ func pixelLoops(name, operands, values string, pitches map[string]string, ints, 
 	Label("even")
 	XORQ(p.index, p.index)
 	if stream {
-		CMPQ(parameter("stream"), Imm(0))
+		CMPQ(inMemory(Param("stream")), Imm(0))
 		JNE(LabelRef("stream"))
 	}
 	SUBQ(Imm(8), end)
@@ -200,13 +191,13 @@ func pixelLoops(name, operands, values string, pitches map[string]string, ints, 
 	}
 	Label("advance")
 	for _, n := range names(operands) {
-		MOVQ(parameter(pitches[n]), t)
+		MOVQ(inMemory(Param(pitches[n])), t)
 		LEAQ(Mem{Base: p.base[n], Index: t, Scale: 4}, p.base[n])
 	}
 	DECQ(left)
 	JNZ(LabelRef("pixel"))
 	if stream {
-		CMPQ(parameter("stream"), Imm(0))
+		CMPQ(inMemory(Param("stream")), Imm(0))
 		JEQ(LabelRef("end"))
 		SFENCE() // what follows may be read by other threads
 		Label("end")
@@ -345,13 +336,13 @@ func channelSums(name, operands string, mean bool, together int, body func(s *su
 			VMOVUPD(sum, Mem{Base: to, Index: s.index, Scale: 8, Disp: 32 * h})
 		}
 	}
-	left, width := parameter("rows"), parameter("width")
+	left, width := inMemory(Param("rows")), inMemory(Param("width"))
 	pass := func(label string, count int) {
 		Label(label)
 		CMPQ(left, Imm(uint64(count)))
 		JLT(LabelRef(label + "done"))
 		for _, n := range names(operands) {
-			MOVQ(parameter(n+"Pitch"), t)
+			MOVQ(inMemory(Param(n+"Pitch")), t)
 			for r := 1; r < count; r++ {
 				LEAQ(Mem{Base: s.rows[n][r-1], Index: t, Scale: 4}, s.rows[n][r])
 			}
@@ -374,7 +365,7 @@ func channelSums(name, operands string, mean bool, together int, body func(s *su
 		vector(count)
 		Label(label + "advance")
 		for _, n := range names(operands) {
-			MOVQ(parameter(n+"Pitch"), t)
+			MOVQ(inMemory(Param(n+"Pitch")), t)
 			LEAQ(Mem{Base: s.rows[n][count-1], Index: t, Scale: 4}, s.rows[n][0])
 		}
 		SUBQ(Imm(uint64(count)), left)

@@ -56,7 +56,7 @@ func (p *pixelLoop) window(name string) VecVirtual {
 	label := fmt.Sprintf("neighbour%d", p.copies)
 	VMOVUPS(p.at(name), s)
 	LEAQ(p.at(name), at)
-	MOVQ(parameter("count"), left)
+	MOVQ(inMemory(Param("count")), left)
 	JMP(LabelRef(label + "test"))
 	Label(label)
 	ADDQ(Imm(4), at)

@@ -123,13 +123,6 @@ func dot(v vectors, mr, nr int) {
 	}
 	cols, row := v.many(nr), v.register()
 	segments, at := Load(Param("segments"), GP64()), GP64()
-	parameter := func(name string) Op {
-		addr, err := Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		return addr.Addr
-	}
 	TESTQ(segments, segments)
 	JZ(LabelRef("reduce"))
 	Label("segment")
@@ -152,13 +145,13 @@ func dot(v vectors, mr, nr int) {
 		}
 	}
 	ADDQ(Imm(uint64(v.lanes)), at)
-	CMPQ(at, parameter("n"))
+	CMPQ(at, inMemory(Param("n")))
 	JLT(LabelRef("next"))
 	for _, group := range []struct {
 		step string
 		ps   []Register
 	}{{"stepA", as}, {"stepB", bs}} {
-		MOVQ(parameter(group.step), at)
+		MOVQ(inMemory(Param(group.step)), at)
 		for _, p := range group.ps {
 			LEAQ(Mem{Base: p, Index: at, Scale: 4}, p)
 		}

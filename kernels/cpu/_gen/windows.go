@@ -161,30 +161,30 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 		w.mask = YMM()
 		VMOVUPS(Mem{Base: Load(Param(mask).Base(), GP64())}, w.mask)
 	}
-	channels, rows, cols, t := parameter("channels"), GP64(), GP64(), GP64()
+	channels, rows, cols, t := inMemory(Param("channels")), GP64(), GP64(), GP64()
 	block := func(label string, nv int) {
 		for _, n := range names(taps) {
 			LEAQ(Mem{Base: w.base[n], Index: w.index, Scale: 4}, w.row[n])
 		}
 		begin(w, nv)
-		MOVQ(parameter("rows"), rows)
+		MOVQ(inMemory(Param("rows")), rows)
 		Label(label + "row")
 		for _, n := range names(taps) {
 			MOVQ(w.row[n], w.pixel[n])
 		}
-		MOVQ(parameter("cols"), cols)
+		MOVQ(inMemory(Param("cols")), cols)
 		Label(label + "col")
 		for i := range nv {
 			tap(w, i)
 		}
 		for _, n := range names(taps) {
-			MOVQ(parameter(n+"Col"), t)
+			MOVQ(inMemory(Param(n+"Col")), t)
 			LEAQ(Mem{Base: w.pixel[n], Index: t, Scale: 4}, w.pixel[n])
 		}
 		DECQ(cols)
 		JNZ(LabelRef(label + "col"))
 		for _, n := range names(taps) {
-			MOVQ(parameter(n+"Row"), t)
+			MOVQ(inMemory(Param(n+"Row")), t)
 			LEAQ(Mem{Base: w.row[n], Index: t, Scale: 4}, w.row[n])
 		}
 		DECQ(rows)
@@ -216,10 +216,10 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 	block("last", 1)
 	Label("advance")
 	for _, n := range names(order) {
-		MOVQ(parameter(n+"Step"), t)
+		MOVQ(inMemory(Param(n+"Step")), t)
 		LEAQ(Mem{Base: w.base[n], Index: t, Scale: 4}, w.base[n])
 	}
-	DECQ(parameter("windows"))
+	DECQ(inMemory(Param("windows")))
 	JNZ(LabelRef("window"))
 	VZEROUPPER()
 	RET()
