@@ -58,7 +58,7 @@ func (p *product) choose(t *tier, threads int, mem caches) blocking {
 	extent := func(positions, axis, reach int) int { return (positions-1)*p.stride[axis] + 1 + reach }
 	// Rows and columns of positions whose source makes a panel.
 	b.cols = cols
-	if most := max(1, panelFloats/b.pitch); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
+	if most := max(1, panelFloats/max(b.pitch, b.width)); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
 		b.cols = even(cols, max(16, (most-1-across)/p.stride[1]+1))
 	}
 	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))
