@@ -86,8 +86,11 @@ func (g *geometry) filterGrad(t *tier, threads int, mem caches) *filterGrad {
 	}
 	f.copied = [2]int{extent(f.rb, 0, down), width}
 	f.parts = 1
-	if blocks := f.blocks(); blocks >= gradParts/2 && f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/2 {
-		f.parts, f.some = min(gradParts, blocks), f.bundles
+	if small := f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/2; small {
+		f.nb = min(f.nb, max(1, 2*g.samples/gradParts))
+		if blocks := f.blocks(); blocks >= gradParts/2 {
+			f.parts, f.some = min(gradParts, blocks), f.bundles
+		}
 	}
 	for f.parts == 1 && f.jobs() < gradJobs*threads {
 		if f.some > 1 {
