@@ -16,7 +16,10 @@ type boundFilterGrad struct {
 func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), ops: &c.b.tier.rows}
 	single := len(f.src.targets[0].taps) == 1 && !f.lanes && !b.padded
-	b.xStays, b.dyStays = single && x.spreadOut(), f.stay || single && dy.spreadOut()
+	if t := c.b.tier; single && t.whole(f.c, t.outers[0].width) && t.whole(f.k, t.outers[0].rows) {
+		b.xStays, b.dyStays = x.spreadOut(), dy.spreadOut()
+	}
+	b.dyStays = b.dyStays || f.stay
 	nx, ny, sums := f.scratch()
 	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
 	panels, all := ws[:c.b.Threads*(nx+ny)], ws[c.b.Threads*(nx+ny):]

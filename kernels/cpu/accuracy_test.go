@@ -33,24 +33,7 @@ func TestRealLayersAreAccurate(t *testing.T) {
 func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 	b := newBackend(2, tier, nil)
 	defer b.Close()
-	shapes := [3]layout.Shape{l.X(), l.W(), l.Y()}
-	var operands [3]kernels.Operand
-	var end, space int64
-	for i, s := range shapes {
-		bytes := b.Bytes(kernels.NHWC, kernels.F32, s)
-		operands[i] = kernels.Operand{Region: kernels.Region{Offset: end, Bytes: bytes}, Format: kernels.NHWC, Shape: s, Box: s.Box()}
-		end += bytes
-	}
-	for _, p := range kernelbench.Passes() {
-		d, out, in, err := l.Call(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		space = max(space, b.Workspace(d, out, in))
-	}
-	if err := b.Alloc(end + space); err != nil {
-		t.Fatal(err)
-	}
+	operands, space := place(t, b, l, 0)
 	r := rand.New(rand.NewPCG(1, uint64(len(l.Name))))
 	var views [3]view
 	for i, o := range operands {
@@ -59,19 +42,20 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 			t.Fatal(err)
 		}
 	}
-	for pass, result := range map[kernelbench.Pass]int{kernelbench.Forward: 2, kernelbench.DataGrad: 0, kernelbench.FilterGrad: 1} {
+	for pass, role := range roles {
+		result := role[0]
 		d, _, _, err := l.Call(pass)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var in []kernels.Operand
-		for _, i := range map[int][]int{2: {0, 1}, 0: {2, 1}, 1: {0, 2}}[result] {
+		for _, i := range role[1:] {
 			for j := range views[i].f {
 				views[i].f[j] = r.Float32()*2 - 1
 			}
 			in = append(in, operands[i])
 		}
-		launch, err := b.Bind(d, operands[result], in, kernels.Region{Offset: end, Bytes: space})
+		launch, err := b.Bind(d, operands[result], in, space)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +65,7 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 		var wrong, all float64
 		for range 300 {
 			var at [4]int
-			for a, n := range shapes[result] {
+			for a, n := range views[result].n {
 				at[a] = r.IntN(n)
 			}
 			want := exact(l, result, at, &views)
@@ -95,6 +79,30 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 			t.Logf("%s: relative L2 error %.3g", pass, e)
 		}
 	}
+}
+
+// roles are a pass's result and its inputs among x, w and y.
+var roles = map[kernelbench.Pass][3]int{kernelbench.Forward: {2, 0, 1}, kernelbench.DataGrad: {0, 2, 1}, kernelbench.FilterGrad: {1, 0, 2}}
+
+// place allocates a layer's x, w and y, each with gap bytes behind it, and a workspace for all
+// passes.
+func place(t *testing.T, b *Backend, l kernelbench.Layer, gap int64) (operands [3]kernels.Operand, space kernels.Region) {
+	for i, s := range []layout.Shape{l.X(), l.W(), l.Y()} {
+		bytes := b.Bytes(kernels.NHWC, kernels.F32, s)
+		operands[i] = kernels.Operand{Region: kernels.Region{Offset: space.Offset, Bytes: bytes}, Format: kernels.NHWC, Shape: s, Box: s.Box()}
+		space.Offset += bytes + gap
+	}
+	for _, p := range kernelbench.Passes() {
+		d, out, in, err := l.Call(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		space.Bytes = max(space.Bytes, b.Workspace(d, out, in))
+	}
+	if err := b.Alloc(space.Offset + space.Bytes); err != nil {
+		t.Fatal(err)
+	}
+	return operands, space
 }
 
 // exact returns an element of a layer's input gradient (result 0), filter gradient (1) or

@@ -40,7 +40,7 @@ func (p *product) choose(t *tier, threads int, mem caches) blocking {
 		return b
 	}
 	if m == p.channels && p.groups > 1 && m <= t.spread && m&(m-1) == 0 {
-		b.lanes, b.per, b.bundles, b.inPlace = true, m, ceil(p.groups*m, lanes), b.inPlace && m == 1
+		b.lanes, b.per, b.bundles, b.inPlace = true, m, ceil(p.groups*m, lanes), b.inPlace && m == 1 && t.whole(p.groups, lanes)
 		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
 		b.width, b.pitch = lanes, m*lanes
 	} else {

@@ -138,7 +138,7 @@ func (f *filterGrad) cut(t *tier) {
 			tiles++
 		}
 	}
-	f.stay = f.lanes && tiles < 4
+	f.stay = f.lanes && tiles < 4 && t.whole(f.groups*f.per, t.lanesTile.width)
 }
 
 // cutLanes prefers a tile of several rows of taps.

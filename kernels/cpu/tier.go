@@ -19,7 +19,13 @@ type tier struct {
 	outerLanes []outerTile  // the same in lanes, the longest first
 	dots       []dotTile    // of linear layers
 	rows       rowOps
+	beyond     bool // tiles may read beyond an operand, and drop what they read
 }
+
+// whole reports whether tiles may read n channels where they are, unit at a time. Tiles in
+// Go may not read beyond them: a neighbour in memory may be written just then, which is a
+// race by the rules of the language even if what is read is dropped.
+func (t *tier) whole(n, unit int) bool { return t.beyond || n%unit == 0 }
 
 // dotTile multiplies rows with rows.
 //

@@ -5,6 +5,7 @@ package cpu
 var (
 	avx2 = tier{
 		name:      "avx2",
+		beyond:    true,
 		lanes:     8,
 		tiles:     []tile{{positions: 8, width: 8, vector: 8}, {positions: 6, width: 16, vector: 8}, {positions: 4, width: 24, vector: 8}},
 		lanesTile: tile{positions: 8, width: 8, vector: 8},
@@ -23,8 +24,9 @@ var (
 		dots: []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
 	}
 	avx512 = tier{
-		name:  "avx512",
-		lanes: 16,
+		name:   "avx512",
+		beyond: true,
+		lanes:  16,
 		tiles: []tile{
 			{positions: 8, width: 8, vector: 8}, // the same as AVX2's
 			{positions: 8, width: 16, vector: 16}, {positions: 8, width: 32, vector: 16}, {positions: 8, width: 48, vector: 16},
