@@ -15,24 +15,7 @@ const (
 
 // Seconds implements kernels.Sizer: multiply-adds or bytes, whichever takes longer.
 func (s Sizer) Seconds(d kernels.Desc, out layout.Shape, in []layout.Shape) float64 {
-	elements := out.Volume()
-	for _, i := range in {
-		elements += i.Volume()
-	}
-	var macs float64
-	each := float64(d.Window.Kernel[0] * d.Window.Kernel[1]) // products per element of y and channel
-	switch d.Code {
-	case kernels.ConvForward:
-		macs = float64(out.Volume()) * float64(in[1][1]) * each
-	case kernels.ConvDataGrad:
-		macs = float64(in[0].Volume()) * float64(in[1][1]) * each
-	case kernels.ConvFilterGrad:
-		macs = float64(in[1].Volume()) * float64(out[1]) * each
-	case kernels.LRN, kernels.LRNGrad: // arithmetic on each of the window's channels
-		elements *= 1 + d.LRN.N/2
-	case kernels.FillNormal, kernels.Dropout, kernels.ExpSum, kernels.LossGrad: // a long formula
-		elements *= 4
-	}
+	macs, elements := d.Work(out, in)
 	threads := float64(max(1, s.Threads))
-	return launchSeconds + max(macs/macsPerSecond, 4*float64(elements)/bytesPerSecond)/threads
+	return launchSeconds + max(macs/macsPerSecond, 4*elements/bytesPerSecond)/threads
 }

@@ -24,27 +24,7 @@ func (Sizer) Bytes(_ kernels.Format, d kernels.DType, s layout.Shape) int64 {
 
 // Contiguous implements kernels.Sizer.
 func (Sizer) Contiguous(f kernels.Format, d kernels.DType, s layout.Shape, b layout.Box) (kernels.Region, bool) {
-	order := [4]int{0, 1, 2, 3} // axes from the outermost in
-	if f == kernels.NHWC {
-		order = [4]int{0, 2, 3, 1}
-	}
-	if b.Empty() || !s.Box().Holds(b) {
-		return kernels.Region{}, false
-	}
-	// In one range: one index of each outer axis, then any span of one axis, then all.
-	first, inner, open := 0, 1, true
-	for i := 3; i >= 0; i-- {
-		a := order[i]
-		if !open && b[a].Len() != 1 {
-			return kernels.Region{}, false
-		}
-		if b[a].Len() != s[a] {
-			open = false
-		}
-		first += b[a].Lo * inner
-		inner *= s[a]
-	}
-	return kernels.Region{Offset: int64(first) * d.Size(), Bytes: int64(b.Volume()) * d.Size()}, true
+	return kernels.Contiguous(f, d, s, b)
 }
 
 // Workspace implements kernels.Sizer: the most that any tier needs. Shapes that do not fit

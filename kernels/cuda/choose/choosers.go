@@ -1,0 +1,6 @@
+package choose
+
+import "cleave/kernels"
+
+// choosers of all kernels; a test holds it complete.
+var choosers = map[kernels.Code]chooser{}
