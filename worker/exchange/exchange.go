@@ -26,6 +26,14 @@ type Slot struct {
 	Peer  layout.Rank
 	Bytes int64
 	Send  bool // this rank sends; else it receives
+	Sink  Sink // if set, learns what of a received message has arrived
+}
+
+// Sink learns how much of a message has been written to the posted memory.
+type Sink interface {
+	// Filled says that the first n bytes have, with growing n up to all, before Wait returns.
+	// It must not block; a goroutine of the transport calls it. An error breaks the transport.
+	Filled(n int64) error
 }
 
 // Transport carries one rank's messages. Its methods are called by one goroutine, Close by
@@ -39,6 +47,10 @@ type Transport interface {
 	Post(tag Tag, dst []byte) error
 	// Send starts the message tag; src must not change until Sent of tag returns.
 	Send(tag Tag, src []byte) error
+	// Begin starts the message tag like Send, but nothing of src is ready to travel yet.
+	Begin(tag Tag, src []byte) error
+	// Ready says that the first n bytes of the message begun are ready.
+	Ready(tag Tag, n int64) error
 	// Wait returns when the posted message has arrived in full.
 	Wait(ctx context.Context, tag Tag) error
 	// Sent returns when the message's bytes may be overwritten.

@@ -190,13 +190,31 @@ func (t *GRPC) Post(tag Tag, dst []byte) error {
 }
 
 // Send starts the message tag, which travels when its post is known.
-func (t *GRPC) Send(tag Tag, src []byte) error {
+func (t *GRPC) Send(tag Tag, src []byte) error { return t.send(tag, src, int64(len(src))) }
+
+// Begin starts the message tag with no byte ready.
+func (t *GRPC) Begin(tag Tag, src []byte) error { return t.send(tag, src, 0) }
+
+// Ready lets the first n bytes of the message travel.
+func (t *GRPC) Ready(tag Tag, n int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, err := t.readyLocked(tag, n)
+	if err != nil {
+		return err
+	}
+	t.links[s.Peer].wakeWriter()
+	return nil
+}
+
+func (t *GRPC) send(tag Tag, src []byte, ready int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, l, err := t.beginLocked(tag, src, true)
 	if err != nil {
 		return err
 	}
+	s.ready = ready
 	if s.granted == s.started {
 		l.ready.push(s)
 		l.wakeWriter()

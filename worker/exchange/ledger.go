@@ -25,6 +25,7 @@ type slot struct {
 	done    uint64 // those whose bytes have all arrived, or may be overwritten
 	taken   bool   // Wait or Sent has returned for all that were started
 	moved   int64  // bytes of the message under way that arrived, or went to the stream
+	ready   int64  // bytes of it that may go
 
 	// The rest belongs to the sending end over a network.
 	granted uint64 // Posts of the receiver that we know of
@@ -116,7 +117,25 @@ func (l *ledger) startLocked(tag Tag, buf []byte, send bool) (*slot, error) {
 	}
 	s.started++
 	s.taken = false
-	s.buf, s.moved, s.flying, s.handed = buf, 0, 0, false
+	s.buf, s.moved, s.ready, s.flying, s.handed = buf, 0, s.Bytes, 0, false
+	return s, nil
+}
+
+// readyLocked notes that the first n bytes of the message of tag that is under way may go.
+func (l *ledger) readyLocked(tag Tag, n int64) (*slot, error) {
+	if err := l.statusLocked(); err != nil {
+		return nil, err
+	}
+	s, err := l.findLocked(tag, true)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.idle():
+		return nil, fmt.Errorf("message %d has bytes ready but is not under way", tag)
+	case n < s.ready || n > s.Bytes:
+		return nil, fmt.Errorf("message %d of %d bytes has %d ready after %d", tag, s.Bytes, n, s.ready)
+	}
+	s.ready = n
 	return s, nil
 }
 

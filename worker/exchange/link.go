@@ -182,7 +182,10 @@ func (l *link) creditLocked() *chunk {
 func (l *link) pieceLocked() *chunk {
 	s := l.ready.front()
 	h := header{Type: frameData, Tag: s.Tag, Number: s.started, Offset: uint64(s.moved)}
-	end := min(s.moved+chunkBytes, s.Bytes)
+	end := min(s.moved+chunkBytes, s.ready)
+	if end == s.moved && end < s.Bytes {
+		return nil // Ready will wake the writer
+	}
 	body := s.buf[s.moved:end:end]
 	s.moved = end
 	if s.moved == s.Bytes {

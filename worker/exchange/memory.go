@@ -9,7 +9,8 @@ import (
 )
 
 // Memory is the transport of a rank whose peers are in the same process. Whichever of Post
-// and Send comes second copies the bytes, before it returns.
+// and Send comes second copies the bytes that are ready, before it returns, and Ready those
+// that were not.
 type Memory struct {
 	ledger
 	world *world
@@ -107,6 +108,31 @@ func (m *Memory) Post(tag Tag, dst []byte) error { return m.start(tag, dst, fals
 // Send starts the message tag.
 func (m *Memory) Send(tag Tag, src []byte) error { return m.start(tag, src, true) }
 
+// Begin starts the message tag with no byte ready.
+func (m *Memory) Begin(tag Tag, src []byte) error {
+	m.mu.Lock()
+	s, err := m.startLocked(tag, src, true)
+	if err == nil {
+		s.ready = 0
+	}
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return m.world.meet(tag, m, m.world.ranks[s.Peer], m)
+}
+
+// Ready lets the first n bytes of the message travel.
+func (m *Memory) Ready(tag Tag, n int64) error {
+	m.mu.Lock()
+	s, err := m.readyLocked(tag, n)
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return m.world.meet(tag, m, m.world.ranks[s.Peer], m)
+}
+
 // Wait returns when the posted message has arrived in full.
 func (m *Memory) Wait(ctx context.Context, tag Tag) error { return m.wait(ctx, tag, false) }
 
@@ -148,10 +174,16 @@ func (w *world) meet(tag Tag, from, to, caller *Memory) error {
 	if sent == 0 || sent != posted { // sequence numbers start at 1
 		return nil
 	}
-	copy(dst, src)
-	to.received.Add(int64(len(src)))
-	from.finish(tag)
-	to.finish(tag)
+	begin, end := from.takeReady(tag)
+	copy(dst[begin:end], src[begin:end])
+	to.received.Add(end - begin)
+	if sink := to.index[tag].Sink; sink != nil && end > begin {
+		if err := sink.Filled(end); err != nil {
+			to.fail(err)
+		}
+	}
+	to.progress(tag, end)
+	from.progress(tag, end)
 	return nil
 }
 
@@ -166,12 +198,23 @@ func (m *Memory) underWay(tag Tag) (buf []byte, number uint64, closed bool) {
 	return nil, 0, m.closed
 }
 
-func (m *Memory) finish(tag Tag) {
+// takeReady returns the range of bytes that are ready and have not moved.
+func (m *Memory) takeReady(tag Tag) (begin, end int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.index[tag]
-	s.moved = s.Bytes
-	m.finishLocked(s)
+	return s.moved, s.ready
+}
+
+// progress notes that the first n bytes have moved.
+func (m *Memory) progress(tag Tag, n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.index[tag]
+	s.moved = n
+	if n == s.Bytes {
+		m.finishLocked(s)
+	}
 }
 
 // Close tells the peers that this rank has left. No memory of this rank is touched after it

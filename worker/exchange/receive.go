@@ -64,10 +64,17 @@ func (l *link) acceptData(h header, data mem.BufferSlice) error {
 	}
 	copyPayload(dst, data) // dst is ours until Wait returns, which it does not before all has arrived
 	t.received.Add(int64(len(dst)))
+	arrived := int64(h.Offset) + int64(len(dst))
+	if s.Sink != nil {
+		err = s.Sink.Filled(arrived)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.moved += int64(len(dst))
-	if s.moved == s.Bytes {
+	if err != nil {
+		t.failLocked(err)
+	}
+	s.moved = arrived
+	if arrived == s.Bytes {
 		t.finishLocked(s)
 	}
 	return nil
