@@ -173,11 +173,12 @@ func (s *split) write(t *testing.T, name string, whole []float32) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bytes := in.Bytes()
-		eachElement(b, shape, func(part, all int) {
-			binary.LittleEndian.PutUint32(bytes[4*part:], math.Float32bits(whole[all]))
+		err = kernels.Write(in, func(bytes []byte) {
+			eachElement(b, shape, func(part, all int) {
+				binary.LittleEndian.PutUint32(bytes[4*part:], math.Float32bits(whole[all]))
+			})
 		})
-		if err := in.Finish(); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -200,10 +201,7 @@ func (s *split) read(t *testing.T, name string, shape layout.Shape, use func(r i
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := out.Start(); err != nil {
-			t.Fatal(err)
-		}
-		bytes, err := out.Bytes()
+		bytes, err := kernels.Read(out)
 		if err != nil {
 			t.Fatal(err)
 		}

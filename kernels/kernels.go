@@ -90,17 +90,50 @@ type Backend interface {
 type Export interface {
 	// Start queues the copy behind the kernels launched so far.
 	Start() error
-	// Bytes waits for the copy and returns the bytes, valid until the region is written.
-	Bytes() ([]byte, error)
+	// Bytes returns the host's memory; what Copied counts of it is valid until the region
+	// is written.
+	Bytes() []byte
+	// Copied returns how many bytes, the first ones, have arrived since Start. It waits
+	// until they are more than have, or all; with −1 it does not wait. Any goroutine may
+	// call it, one at a time.
+	Copied(have int64) (int64, error)
+}
+
+// Read copies an export's region to the host and returns it.
+func Read(e Export) ([]byte, error) {
+	if err := e.Start(); err != nil {
+		return nil, err
+	}
+	for have, all := int64(0), int64(len(e.Bytes())); have < all; {
+		var err error
+		if have, err = e.Copied(have); err != nil {
+			return nil, err
+		}
+	}
+	return e.Bytes(), nil
 }
 
 // Import is a region on its way from the host to the device.
 type Import interface {
-	// Bytes returns the host memory to fill.
+	// Start lets the region be overwritten, behind the kernels launched so far. When it
+	// returns, the host's memory may be filled.
+	Start() error
+	// Bytes returns the host's memory.
 	Bytes() []byte
-	// Finish queues the copy of the filled bytes to the device: kernels launched later
-	// see them.
+	// Filled says that the first n bytes are filled, and may queue their copy. Any
+	// goroutine may call it, one at a time.
+	Filled(n int64) error
+	// Finish lets kernels launched later see the region, which is filled.
 	Finish() error
+}
+
+// Write lets fill fill an import's region and copies it to the device.
+func Write(i Import, fill func([]byte)) error {
+	if err := i.Start(); err != nil {
+		return err
+	}
+	fill(i.Bytes())
+	return i.Finish()
 }
 
 // Sizer tells what a device's kernels take. It is pure: it needs no device, so plans for

@@ -91,16 +91,14 @@ func (m *machine) write(r int, g kernels.Region, fill func([]byte)) {
 	m.t.Helper()
 	in, err := m.backends[r].Import(g)
 	m.must(err)
-	fill(in.Bytes())
-	m.must(in.Finish())
+	m.must(kernels.Write(in, fill))
 }
 
 func (m *machine) read(r int, g kernels.Region) []byte {
 	m.t.Helper()
 	out, err := m.backends[r].Export(g)
 	m.must(err)
-	m.must(out.Start())
-	bs, err := out.Bytes()
+	bs, err := kernels.Read(out)
 	m.must(err)
 	return bs
 }

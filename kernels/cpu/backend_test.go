@@ -45,15 +45,14 @@ func TestArena(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(im.Bytes(), "12345678")
-	if err := im.Finish(); err != nil {
+	if err := kernels.Write(im, func(mem []byte) { copy(mem, "12345678") }); err != nil {
 		t.Fatal(err)
 	}
 	ex, err := b.Export(kernels.Region{Offset: 66, Bytes: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ex.Bytes(); err != nil || !bytes.Equal(got, []byte("345")) {
+	if got, err := kernels.Read(ex); err != nil || !bytes.Equal(got, []byte("345")) {
 		t.Errorf("exported %q, %v", got, err)
 	}
 	for _, r := range []kernels.Region{{Offset: 250, Bytes: 7}, {Offset: -1, Bytes: 4}, {Offset: 0, Bytes: -1}, {Offset: 1 << 62, Bytes: 1 << 62}} {

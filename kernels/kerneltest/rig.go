@@ -51,6 +51,8 @@ type rig struct {
 	before    []byte      // the arena
 	after     []byte      // valid until the next launch
 	bound     kernels.Launch
+	filled    kernels.Import // of the arena
+	copied    kernels.Export
 }
 
 func newRig(t *testing.T, b kernels.Backend, c kase, p placement) *rig {
@@ -187,16 +189,15 @@ func (r *rig) prepare() {
 func (r *rig) launch(t *testing.T) {
 	t.Helper()
 	r.prepare()
-	all := kernels.Region{Bytes: r.size}
-	im, err := r.b.Import(all)
-	if err != nil {
-		t.Fatalf("import: %v", err)
-	}
-	copy(im.Bytes(), r.before)
-	if err := im.Finish(); err != nil {
-		t.Fatalf("import: %v", err)
-	}
+	var err error
 	if r.bound == nil {
+		all := kernels.Region{Bytes: r.size}
+		if r.filled, err = r.b.Import(all); err != nil {
+			t.Fatalf("import: %v", err)
+		}
+		if r.copied, err = r.b.Export(all); err != nil {
+			t.Fatalf("export: %v", err)
+		}
 		in := make([]kernels.Operand, len(r.in))
 		for i := range in {
 			in[i] = r.in[i].op
@@ -205,20 +206,16 @@ func (r *rig) launch(t *testing.T) {
 			t.Fatalf("bind: %v", err)
 		}
 	}
+	if err := kernels.Write(r.filled, func(mem []byte) { copy(mem, r.before) }); err != nil {
+		t.Fatalf("import: %v", err)
+	}
 	if err := r.bound(); err != nil {
 		t.Fatalf("launch: %v", err)
 	}
 	if err := r.b.Sync(); err != nil {
 		t.Fatalf("sync: %v", err)
 	}
-	ex, err := r.b.Export(all)
-	if err != nil {
-		t.Fatalf("export: %v", err)
-	}
-	if err := ex.Start(); err != nil {
-		t.Fatalf("export: %v", err)
-	}
-	if r.after, err = ex.Bytes(); err != nil {
+	if r.after, err = kernels.Read(r.copied); err != nil {
 		t.Fatalf("export: %v", err)
 	}
 }

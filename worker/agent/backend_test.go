@@ -84,10 +84,13 @@ func (b *fakeBackend) Close() error {
 
 type memory []byte
 
-func (m memory) Start() error           { return nil }
-func (m memory) Bytes() ([]byte, error) { return m, nil }
+func (m memory) Start() error                { return nil }
+func (m memory) Bytes() []byte               { return m }
+func (m memory) Copied(int64) (int64, error) { return int64(len(m)), nil }
 
 type host []byte
 
-func (h host) Bytes() []byte { return h }
-func (h host) Finish() error { return nil }
+func (h host) Bytes() []byte    { return h }
+func (host) Start() error       { return nil }
+func (host) Filled(int64) error { return nil }
+func (host) Finish() error      { return nil }

@@ -27,6 +27,7 @@ type Engine struct {
 	transport exchange.Transport
 	sections  map[string]*section
 	slots     []exchange.Slot
+	copies    []copying // sends under way from the device, in order
 	clock     deadline
 	waited    time.Duration
 	started   bool

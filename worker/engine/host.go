@@ -17,8 +17,8 @@ type input struct {
 	dtype  kernels.DType
 	region kernels.Region
 	device kernels.Import
-	// staged holds the elements in axis order where the device wants another order.
-	staged []byte
+	last   bool   // the device wants channels last
+	staged []byte // the elements, in axis order
 }
 
 // output is a buffer that the host reads after a section has run.
@@ -31,8 +31,8 @@ type output struct {
 }
 
 // Input returns the host memory of an input of a section, and the box of the tensor that
-// it holds, in axis order (N, C, H, W) whatever the device's format. Fill all inputs of a
-// section directly before it runs: the memory may be shared with buffers of other sections.
+// it holds, in axis order (N, C, H, W) whatever the device's format. What it holds is copied
+// to the device each time the section runs.
 func (e *Engine) Input(section, name string) (buf []byte, box layout.Box, ok bool) {
 	s := e.sections[section]
 	if s == nil {
@@ -40,7 +40,7 @@ func (e *Engine) Input(section, name string) (buf []byte, box layout.Box, ok boo
 	}
 	for _, in := range s.inputs {
 		if in.name == name {
-			return in.bytes(), in.box, true
+			return in.staged, in.box, true
 		}
 	}
 	return nil, box, false
@@ -88,9 +88,7 @@ func loadInputs(e *Engine, arena []buffer) ([]*input, error) {
 		in := &input{
 			name: v.GetName(), at: at, box: b.box, dtype: o.DType,
 			region: kernels.Region{Offset: o.Region.Offset, Bytes: bytes},
-		}
-		if o.Format == kernels.NHWC && !vector(o.Shape) {
-			in.staged = make([]byte, 0)
+			last:   o.Format == kernels.NHWC && !vector(o.Shape),
 		}
 		s.inputs = append(s.inputs, in)
 		all = append(all, in)
@@ -148,24 +146,18 @@ func (in *input) bind(b kernels.Backend) error {
 	if in.device, err = b.Import(in.region); err != nil {
 		return fmt.Errorf("%s: %w", in.at, err)
 	}
-	if in.staged != nil {
-		in.staged = make([]byte, in.region.Bytes)
-	}
+	in.staged = make([]byte, in.region.Bytes)
 	return nil
 }
 
-func (in *input) bytes() []byte {
-	if in.staged != nil {
-		return in.staged
-	}
-	return in.device.Bytes()
-}
-
 func (in *input) upload() error {
-	if in.staged != nil {
-		channelsLast(in.device.Bytes(), in.staged, in.box.Shape(), int(in.dtype.Size()))
-	}
-	return in.device.Finish()
+	return kernels.Write(in.device, func(mem []byte) {
+		if in.last {
+			channelsLast(mem, in.staged, in.box.Shape(), int(in.dtype.Size()))
+		} else {
+			copy(mem, in.staged)
+		}
+	})
 }
 
 // channelsLast copies elements of size bytes from the order N, C, H, W to N, H, W, C.
@@ -194,15 +186,9 @@ func (out *output) bind(b kernels.Backend) error {
 }
 
 func (out *output) read() error {
-	if err := out.device.Start(); err != nil {
-		return err
-	}
-	b, err := out.device.Bytes()
+	b, err := kernels.Read(out.device)
 	if err != nil {
 		return err
-	}
-	if len(b) < 4*len(out.values) {
-		return fmt.Errorf("the device gave %d bytes for %d values", len(b), len(out.values))
 	}
 	for i := range out.values {
 		out.values[i] = math.Float32frombits(binary.NativeEndian.Uint32(b[4*i:]))

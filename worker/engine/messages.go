@@ -92,15 +92,16 @@ func (m *messages) finish(p *programpb.Program) ([]exchange.Slot, error) {
 	return slots, nil
 }
 
-// bind prepares the memory of every message.
+// bind prepares the memory of every message: what arrives goes on to the device at once.
 func (m *messages) bind(slots []exchange.Slot, b kernels.Backend) error {
-	for _, s := range slots {
+	for i, s := range slots {
 		g := m.byTag[uint32(s.Tag)]
 		var err error
 		if s.Send {
 			g.out, err = b.Export(g.region)
 		} else {
 			g.in, err = b.Import(g.region)
+			slots[i].Sink = g.in
 		}
 		if err != nil {
 			return fmt.Errorf("tag %d in buffer %q: %w", s.Tag, m.arena[g.buffer].name, err)

@@ -44,6 +44,9 @@ func (e *Engine) run(ctx context.Context, s *section) error {
 			return e.at(s.index, i, err)
 		}
 	}
+	if err := e.handOver(true); err != nil {
+		return fmt.Errorf("section %q: %w", s.name, err)
+	}
 	for _, out := range s.outputs {
 		if err := out.read(); err != nil {
 			return fmt.Errorf("section %q, output %q: %w", s.name, out.name, err)
@@ -58,18 +61,20 @@ func (e *Engine) run(ctx context.Context, s *section) error {
 func (e *Engine) do(ctx context.Context, s *section, n *step) error {
 	switch n.action {
 	case run:
-		return n.launch()
+		if err := n.launch(); err != nil {
+			return err
+		}
+		return e.handOver(false)
 	case post:
+		if err := n.in.Start(); err != nil {
+			return err
+		}
 		return e.transport.Post(n.tag, n.in.Bytes())
 	case send:
-		if err := n.out.Start(); err != nil {
-			return err
-		}
-		bytes, err := n.out.Bytes()
-		if err != nil {
-			return err
-		}
-		return e.transport.Send(n.tag, bytes)
+		return e.send(n)
+	}
+	if err := e.handOver(true); err != nil {
+		return err
 	}
 	begin := time.Now()
 	e.clock.start(s.deadline)

@@ -126,10 +126,13 @@ func (t *toy) Close() error { return nil }
 
 type toyCopy []byte
 
-func (c toyCopy) Start() error           { return nil }
-func (c toyCopy) Bytes() ([]byte, error) { return c, nil }
+func (c toyCopy) Start() error                { return nil }
+func (c toyCopy) Bytes() []byte               { return c }
+func (c toyCopy) Copied(int64) (int64, error) { return int64(len(c)), nil }
 
 type toyImport []byte
 
-func (c toyImport) Bytes() []byte { return c }
-func (c toyImport) Finish() error { return nil }
+func (c toyImport) Bytes() []byte    { return c }
+func (toyImport) Start() error       { return nil }
+func (toyImport) Filled(int64) error { return nil }
+func (toyImport) Finish() error      { return nil }
