@@ -68,6 +68,8 @@ type Launch func() error
 // Backend runs kernels on one device. It is used by one goroutine at a time.
 type Backend interface {
 	Sizer
+	// Memory returns the bytes of memory that the device has, 0 if unknown.
+	Memory() uint64
 	// Alloc reserves the device memory in which all buffers lie. It is called once,
 	// before anything is bound.
 	Alloc(bytes int64) error
@@ -141,6 +143,9 @@ func Write(i Import, fill func([]byte)) error {
 type Sizer interface {
 	// Device names the kind of device, such as "cpu".
 	Device() string
+	// Overlaps reports whether copies from the host run beside kernels, so that inputs are
+	// worth memory of their own: those of a step can come while the step before is computed.
+	Overlaps() bool
 	// Format returns the format in which the device keeps a buffer.
 	Format(u Use, d DType, s layout.Shape) Format
 	// Bytes returns the memory of a buffer, padding and alignment included.

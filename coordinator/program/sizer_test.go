@@ -9,6 +9,8 @@ import (
 // takes a nanosecond an element.
 type flat struct{}
 
+func (flat) Overlaps() bool { return false }
+
 func (flat) Device() string                                                 { return "flat" }
 func (flat) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NCHW }
 

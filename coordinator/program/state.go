@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"slices"
 
 	"cleave/coordinator/plan"
 	"cleave/kernels"
@@ -105,7 +106,8 @@ func (lw *lowerer) start(p *plan.Plan, section func(plan.Phase) string) error {
 				continue
 			}
 			id := lw.buffer(r, t, kernels.Input, hull)
-			lw.at(r, id).Kept = t.Role == plan.Scalar // a few bytes, filled before whichever section
+			// Scalars are a few bytes, filled before whichever section.
+			lw.at(r, id).Kept = t.Role == plan.Scalar || lw.options.Sizers[r].Overlaps() && slices.Contains(f.sections, Accumulate)
 			lw.have[t.ID][r] = []piece{{buffer: id, boxes: []layout.Box{hull}}}
 			prog := lw.bundle.Programs[r]
 			for _, s := range f.sections {

@@ -15,6 +15,8 @@ import (
 	"runtime"
 
 	"cleave/kernels"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Backend is a kernels.Backend on a pool of threads. Memory is little-endian, as the wire
@@ -49,6 +51,26 @@ func newBackend(threads int, t *tier, err error) *Backend {
 func Check() error {
 	_, err := chosen()
 	return err
+}
+
+// Open is New behind Check.
+func Open(threads int) (kernels.Backend, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	return New(threads), nil
+}
+
+// List describes the processors in one line.
+func List() ([]string, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	line := fmt.Sprintf("cpu  %d threads  %s", runtime.NumCPU(), Tier())
+	if m := (*Backend)(nil).Memory(); m > 0 {
+		line += "  " + humanize.IBytes(m) + " of memory"
+	}
+	return []string{line}, nil
 }
 
 // Alloc implements kernels.Backend.

@@ -14,6 +14,9 @@ var _ kernels.Sizer = Sizer{}
 // Device implements kernels.Sizer.
 func (Sizer) Device() string { return "cpu" }
 
+// Overlaps implements kernels.Sizer: there are no copies.
+func (Sizer) Overlaps() bool { return false }
+
 // Format implements kernels.Sizer: channels are innermost in every buffer.
 func (Sizer) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NHWC }
 

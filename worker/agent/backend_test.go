@@ -20,6 +20,8 @@ type fakeBackend struct {
 	closed bool
 }
 
+func (b *fakeBackend) Overlaps() bool { return false }
+
 func (b *fakeBackend) Device() string { return "fake" }
 
 func (b *fakeBackend) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format {
@@ -37,6 +39,8 @@ func (b *fakeBackend) Contiguous(kernels.Format, kernels.DType, layout.Shape, la
 func (b *fakeBackend) Workspace(kernels.Desc, layout.Shape, []layout.Shape) int64 { return 0 }
 func (b *fakeBackend) Seconds(kernels.Desc, layout.Shape, []layout.Shape) float64 { return 0 }
 func (b *fakeBackend) Kernel(kernels.Desc, layout.Shape, []layout.Shape) string   { return "" }
+
+func (b *fakeBackend) Memory() uint64 { return 0 }
 
 func (b *fakeBackend) Alloc(n int64) error {
 	b.arena = make([]byte, n)

@@ -231,7 +231,7 @@ func TestLocalFaultsComeFirst(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	if err := fits(5<<30, 0, 4<<30); err == nil || err.Error() != "the program takes 5.0 GiB, 1.0 GiB more than this machine's memory of 4.0 GiB" {
+	if err := fits(5<<30, 0, 4<<30); err == nil || err.Error() != "the program takes 5.0 GiB, 1.0 GiB more than the device's memory of 4.0 GiB" {
 		t.Errorf("machine: %v", err)
 	}
 	if err := fits(5<<30, 0, 0); err != nil {

@@ -19,16 +19,19 @@ func (r *rank) live(ctx context.Context) error {
 	remind := time.NewTicker(timing.remind)
 	defer remind.Stop()
 	for {
-		var m *jobpb.ToWorker
-		select {
-		case m = <-r.session.inbox:
-		case <-remind.C:
-			if r.engine == nil {
-				log.Info("waiting for the other workers and the program")
+		m := r.next
+		r.next = nil
+		if m == nil {
+			select {
+			case m = <-r.session.inbox:
+			case <-remind.C:
+				if r.engine == nil {
+					log.Info("waiting for the other workers and the program")
+				}
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
-			continue
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -69,15 +72,15 @@ func (r *rank) train(ctx context.Context, m *jobpb.Step) (*jobpb.StepDone, error
 	}
 	r.step = m.Number
 	begin, received, waited := time.Now(), r.engine.Received(), r.engine.Waited()
-	b := batch{step: m.Number, rate: m.Rate}
-	var err error
-	if b.pixels, b.labels, err = r.loader.Train(ctx, m.Epoch, m.Batch); err != nil {
-		return nil, fmt.Errorf("step %d: %w", m.Number, err)
-	}
-	for _, section := range []string{accumulate, update} {
-		if err := r.run(ctx, section, &b); err != nil {
-			return nil, fmt.Errorf("step %d: %w", m.Number, err)
+	if r.ready != m {
+		if err := r.prepare(ctx, m); err != nil {
+			return nil, err
 		}
+	}
+	r.fill(update, &batch{step: m.Number, rate: m.Rate})
+	ahead := func() error { return r.prepareNext(ctx) }
+	if err := r.engine.RunAhead(ctx, ahead, accumulate, update); err != nil {
+		return nil, fmt.Errorf("step %d: %w", m.Number, err)
 	}
 	v := &jobpb.Measures{
 		Nanoseconds:     uint64(time.Since(begin)),
@@ -99,6 +102,36 @@ func (r *rank) train(ctx context.Context, m *jobpb.Step) (*jobpb.StepDone, error
 	return &jobpb.StepDone{Number: m.Number, Measures: v}, nil
 }
 
+// prepare fills the inputs of a training step.
+func (r *rank) prepare(ctx context.Context, m *jobpb.Step) error {
+	b := batch{step: m.Number, rate: m.Rate}
+	var err error
+	if b.pixels, b.labels, err = r.loader.Train(ctx, m.Epoch, m.Batch); err != nil {
+		return fmt.Errorf("step %d: %w", m.Number, err)
+	}
+	r.fill(accumulate, &b)
+	r.ready = m
+	return nil
+}
+
+// prepareNext prepares the next step, if that is what the coordinator wants next, while the
+// device works on this one.
+func (r *rank) prepareNext(ctx context.Context) error {
+	select {
+	case r.next = <-r.session.inbox:
+	default:
+		return nil
+	}
+	k, ok := r.next.Kind.(*jobpb.ToWorker_Step)
+	if !ok {
+		return nil
+	}
+	if err := r.prepare(ctx, k.Step); err != nil {
+		return err
+	}
+	return r.engine.Upload(accumulate)
+}
+
 // evaluate runs over the whole test set.
 func (r *rank) evaluate(ctx context.Context, m *jobpb.Evaluate) (*jobpb.EvalDone, error) {
 	if r.engine == nil {
@@ -113,7 +146,8 @@ func (r *rank) evaluate(ctx context.Context, m *jobpb.Evaluate) (*jobpb.EvalDone
 		if b.pixels, b.labels, images, err = r.loader.Test(ctx, i); err != nil {
 			return nil, fmt.Errorf("evaluation after step %d: %w", m.Step, err)
 		}
-		if err := r.run(ctx, eval, &b); err != nil {
+		r.fill(eval, &b)
+		if err := r.engine.Run(ctx, eval); err != nil {
 			return nil, fmt.Errorf("evaluation after step %d, batch %d: %w", m.Step, i, err)
 		}
 		done.Images += uint64(images)
@@ -140,8 +174,8 @@ type batch struct {
 	rate   float32
 }
 
-// run fills a section's inputs and runs it.
-func (r *rank) run(ctx context.Context, section string, b *batch) error {
+// fill fills a section's inputs.
+func (r *rank) fill(section string, b *batch) {
 	for _, name := range r.inputs[section] {
 		buf, _, _ := r.engine.Input(section, name)
 		switch name { // checkInput knows the same names
@@ -159,5 +193,4 @@ func (r *rank) run(ctx context.Context, section string, b *batch) error {
 			binary.NativeEndian.PutUint32(buf, math.Float32bits(b.rate))
 		}
 	}
-	return r.engine.Run(ctx, section)
 }

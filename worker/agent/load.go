@@ -45,6 +45,8 @@ type rank struct {
 	evalBatch int
 	inputs    map[string][]string // by section
 	step      uint64              // the last one begun
+	next      *jobpb.ToWorker     // what the coordinator wants after it, if known
+	ready     *jobpb.Step         // the step that accumulate's inputs are filled for
 }
 
 // load makes everything ready for the first step: data, peers, Program, weights.
@@ -53,7 +55,7 @@ func (r *rank) load(ctx context.Context, m *jobpb.Load) error {
 		return errors.New("the coordinator sent a second Load")
 	}
 	p := m.GetProgram()
-	if err := fits(p.GetArenaBytes(), r.config.MemoryLimit, machineMemory()); err != nil {
+	if err := fits(p.GetArenaBytes(), r.config.MemoryLimit, r.backend.Memory()); err != nil {
 		return err
 	}
 	src, err := data.Open(m.Data, m.Seed)
@@ -94,14 +96,14 @@ func (r *rank) load(ctx context.Context, m *jobpb.Load) error {
 }
 
 // fits refuses an arena that the device's memory cannot hold. A limit of 0 is none.
-func fits(arena, limit, machine uint64) error {
+func fits(arena, limit, device uint64) error {
 	if limit > 0 && arena > limit {
 		return fmt.Errorf("the program takes %s, %s more than the memory limit of %s",
 			humanize.IBytes(arena), humanize.IBytes(arena-limit), humanize.IBytes(limit))
 	}
-	if machine > 0 && arena > machine {
-		return fmt.Errorf("the program takes %s, %s more than this machine's memory of %s",
-			humanize.IBytes(arena), humanize.IBytes(arena-machine), humanize.IBytes(machine))
+	if device > 0 && arena > device {
+		return fmt.Errorf("the program takes %s, %s more than the device's memory of %s",
+			humanize.IBytes(arena), humanize.IBytes(arena-device), humanize.IBytes(device))
 	}
 	return nil
 }

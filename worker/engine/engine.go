@@ -59,6 +59,7 @@ const (
 type step struct {
 	action action
 	launch kernels.Launch // run
+	last   []*input       // run: the inputs that nothing reads after it (see ahead.go)
 	in     kernels.Import // post, wait
 	out    kernels.Export // send
 	tag    exchange.Tag   // all but run

@@ -19,6 +19,9 @@ type input struct {
 	device kernels.Import
 	last   bool   // the device wants channels last
 	staged []byte // the elements, in axis order
+
+	free     bool // the section runs and reads it no more
+	uploaded bool // for the next run
 }
 
 // output is a buffer that the host reads after a section has run.
@@ -150,14 +153,21 @@ func (in *input) bind(b kernels.Backend) error {
 	return nil
 }
 
-func (in *input) upload() error {
-	return kernels.Write(in.device, func(mem []byte) {
-		if in.last {
-			channelsLast(mem, in.staged, in.box.Shape(), int(in.dtype.Size()))
-		} else {
-			copy(mem, in.staged)
-		}
-	})
+// bring makes the device's copy what staged holds, for the kernels launched later.
+func (in *input) bring() error {
+	if in.uploaded {
+		in.uploaded = false
+		return in.device.Finish()
+	}
+	return kernels.Write(in.device, in.fill)
+}
+
+func (in *input) fill(mem []byte) {
+	if in.last {
+		channelsLast(mem, in.staged, in.box.Shape(), int(in.dtype.Size()))
+	} else {
+		copy(mem, in.staged)
+	}
 }
 
 // channelsLast copies elements of size bytes from the order N, C, H, W to N, H, W, C.
@@ -185,11 +195,15 @@ func (out *output) bind(b kernels.Backend) error {
 	return nil
 }
 
-func (out *output) read() error {
-	b, err := kernels.Read(out.device)
-	if err != nil {
-		return err
+// finish waits for the copy that was started, and decodes it.
+func (out *output) finish() error {
+	for have := int64(0); have < out.region.Bytes; {
+		var err error
+		if have, err = out.device.Copied(have); err != nil {
+			return err
+		}
 	}
+	b := out.device.Bytes()
 	for i := range out.values {
 		out.values[i] = math.Float32frombits(binary.NativeEndian.Uint32(b[4*i:]))
 	}

@@ -103,6 +103,7 @@ func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
 			return nil, err
 		}
 	}
+	e.loadEarly(arena)
 	return e, nil
 }
 

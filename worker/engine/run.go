@@ -8,31 +8,62 @@ import (
 	"cleave/worker/exchange"
 )
 
-// Run uploads the section's inputs, runs its instructions in order, and reads its outputs.
-// When it returns the device is idle. After the first Run with a context, further Runs with
-// the same one allocate nothing. An error leaves the arena half-written: the engine refuses
-// to go on. An error of an exchange wraps an exchange.PeerError.
-func (e *Engine) Run(ctx context.Context, section string) error {
-	s := e.sections[section]
-	switch {
-	case s == nil:
-		return fmt.Errorf("the program has no section %q", section)
-	case !e.started:
-		return fmt.Errorf("run section %q: the engine is not started", section)
-	case e.broken != nil:
-		return fmt.Errorf("run section %q: an earlier run failed: %w", section, e.broken)
+// Run runs sections one after the other: it uploads a section's inputs, runs its
+// instructions in order and reads its outputs. When it returns the device is idle. After the
+// first Run with a context, further Runs with the same one allocate nothing. An error leaves
+// the arena half-written: the engine refuses to go on. An error of an exchange wraps an
+// exchange.PeerError.
+func (e *Engine) Run(ctx context.Context, sections ...string) error {
+	return e.RunAhead(ctx, nil, sections...)
+}
+
+// RunAhead is Run, and calls ahead before it waits for the device to finish: what the next
+// Run is fed with can be prepared meanwhile, and go to the device (Upload).
+func (e *Engine) RunAhead(ctx context.Context, ahead func() error, sections ...string) error {
+	for _, name := range sections {
+		switch {
+		case e.sections[name] == nil:
+			return fmt.Errorf("the program has no section %q", name)
+		case !e.started:
+			return fmt.Errorf("run section %q: the engine is not started", name)
+		case e.broken != nil:
+			return fmt.Errorf("run section %q: an earlier run failed: %w", name, e.broken)
+		}
 	}
-	if err := e.run(ctx, s); err != nil {
-		e.broken = err
-		return err
+	e.broken = e.runAll(ctx, ahead, sections)
+	return e.broken
+}
+
+func (e *Engine) runAll(ctx context.Context, ahead func() error, sections []string) error {
+	e.clock.follow(ctx)
+	for _, name := range sections {
+		if err := e.run(ctx, e.sections[name]); err != nil {
+			return err
+		}
+	}
+	if ahead != nil {
+		if err := ahead(); err != nil {
+			return err
+		}
+	}
+	for _, name := range sections {
+		s := e.sections[name]
+		for _, out := range s.outputs {
+			if err := out.finish(); err != nil {
+				return fmt.Errorf("section %q, output %q: %w", s.name, out.name, err)
+			}
+		}
+	}
+	if err := e.backend.Sync(); err != nil {
+		return fmt.Errorf("section %q: %w", sections[len(sections)-1], err)
 	}
 	return nil
 }
 
+// run launches all of a section.
 func (e *Engine) run(ctx context.Context, s *section) error {
-	e.clock.follow(ctx)
 	for _, in := range s.inputs {
-		if err := in.upload(); err != nil {
+		if err := in.bring(); err != nil {
 			return fmt.Errorf("section %q, input %q: %w", s.name, in.name, err)
 		}
 	}
@@ -48,12 +79,9 @@ func (e *Engine) run(ctx context.Context, s *section) error {
 		return fmt.Errorf("section %q: %w", s.name, err)
 	}
 	for _, out := range s.outputs {
-		if err := out.read(); err != nil {
+		if err := out.device.Start(); err != nil {
 			return fmt.Errorf("section %q, output %q: %w", s.name, out.name, err)
 		}
-	}
-	if err := e.backend.Sync(); err != nil {
-		return fmt.Errorf("section %q: %w", s.name, err)
 	}
 	return nil
 }
@@ -63,6 +91,11 @@ func (e *Engine) do(ctx context.Context, s *section, n *step) error {
 	case run:
 		if err := n.launch(); err != nil {
 			return err
+		}
+		for _, in := range n.last {
+			if err := in.release(); err != nil {
+				return err
+			}
 		}
 		return e.handOver(false)
 	case post:

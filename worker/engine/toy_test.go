@@ -19,6 +19,8 @@ type toy struct {
 	panics   bool  // Bind panics
 }
 
+func (t *toy) Overlaps() bool { return false }
+
 func (t *toy) Device() string { return "toy" }
 
 func (t *toy) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NCHW }
@@ -40,6 +42,8 @@ func (t *toy) Workspace(d kernels.Desc, _ layout.Shape, _ []layout.Shape) int64 
 
 func (t *toy) Seconds(kernels.Desc, layout.Shape, []layout.Shape) float64 { return 0 }
 func (t *toy) Kernel(kernels.Desc, layout.Shape, []layout.Shape) string   { return "" }
+
+func (t *toy) Memory() uint64 { return 0 }
 
 func (t *toy) Alloc(bytes int64) error {
 	if bytes > t.limit {

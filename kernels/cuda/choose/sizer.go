@@ -16,6 +16,9 @@ var _ kernels.Sizer = Sizer{}
 // Device implements kernels.Sizer.
 func (Sizer) Device() string { return "cuda" }
 
+// Overlaps implements kernels.Sizer.
+func (Sizer) Overlaps() bool { return true }
+
 // Format implements kernels.Sizer: channels are innermost in every buffer.
 func (Sizer) Format(kernels.Use, kernels.DType, layout.Shape) kernels.Format { return kernels.NHWC }
 
