@@ -32,12 +32,13 @@ type hand struct {
 // localName names the local worker i.
 func localName(i int) string { return "worker-" + strconv.Itoa(i) }
 
-// hire starts n workers that run the command line. What they write goes to sp.
-func hire(n int, command []string, sp *speech) (*crew, error) {
-	c := &crew{exits: make(chan job.Exited, n), speech: sp} // one exit each: nobody waits to be heard
-	for i := range n {
+// hire starts a worker for each device; they run the command line. What they write goes to
+// sp.
+func hire(devices []string, command []string, sp *speech) (*crew, error) {
+	c := &crew{exits: make(chan job.Exited, len(devices)), speech: sp} // one exit each: nobody waits to be heard
+	for i, device := range devices {
 		h := &hand{name: localName(i), gone: make(chan struct{})}
-		h.cmd = exec.Command(command[0], append(command[1:len(command):len(command)], "--name", h.name)...)
+		h.cmd = exec.Command(command[0], append(command[1:len(command):len(command)], "--name", h.name, "--device", device)...)
 		out := sp.of(h.name)
 		h.cmd.Stdout, h.cmd.Stderr = out, out
 		h.cmd.WaitDelay = time.Second

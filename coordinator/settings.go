@@ -76,7 +76,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.IntVar(&s.workers, "workers", s.workers, "wait for this many workers to come, in place of --local")
 	f.StringVar(&s.listen, "listen", s.listen, "address to wait for workers on, HOST:PORT; with --workers")
 	f.StringVar(&s.advertise, "advertise", s.advertise, "address that workers are told to come to, where it is not that of --listen")
-	f.StringVar(&s.device, "device", s.device, "device of local workers")
+	f.StringVar(&s.device, "device", s.device, "device of local workers: cpu, cuda (GPU 0, 1, ...), cuda:NUMBER, or one for each worker between commas")
 	f.IntVar(&s.threads, "threads", s.threads, "threads of each local worker (default: the cores of this machine, shared out)")
 	f.StringVar(&s.memory, "memory-limit", s.memory, "memory that each worker may use for the net, such as 2GiB (default: no limit)")
 	f.Uint64Var(&s.evalEvery, "eval-every", s.evalEvery, "evaluate after every so many steps (default: after each epoch with --epochs, never with --steps)")
@@ -154,8 +154,9 @@ func (s *settings) validate() (rates job.Rates, limit int64, faults []error) {
 	say(s.local < 1, "--local must be at least 1, not %d", s.local)
 	say(s.advertise != "", "--advertise goes with --workers and --listen")
 	say(s.threads < 0 || s.changed("threads") && s.threads == 0, "--threads must be at least 1, not %d", s.threads)
-	_, err = sizer(s.device, 1)
-	add(err)
+	if _, err := deviceList(s.device, s.local); err != nil && s.local >= 1 {
+		add(fmt.Errorf("--device: %w", err))
+	}
 	return rates, limit, faults
 }
 

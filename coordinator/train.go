@@ -77,6 +77,7 @@ func (a *app) train(ctx context.Context, s *settings) error {
 		exits = workers.exits
 	}
 
+	t.note = func(line string) { fmt.Fprintln(notes, line) }
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	interrupt, over := make(chan struct{}, 1), make(chan struct{})
@@ -85,7 +86,7 @@ func (a *app) train(ctx context.Context, s *settings) error {
 	err = job.Run(ctx, job.Config{
 		Rules:    job.Rules{Workers: s.ranks(), Course: t.course, Batch: s.batch, Tensors: s.tensors},
 		Listener: listener, Model: s.model, Policy: s.policy, Data: s.data, Contents: t.contents, Seed: s.seed, Eval: s.batch,
-		Compile: t.compile, Reporter: reporters, Note: func(line string) { fmt.Fprintln(notes, line) },
+		Compile: t.compile, Reporter: reporters, Note: t.note,
 		Log:  slog.New(slog.NewTextHandler(notes, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Wait: s.wait, Interrupt: interrupt, Exits: exits,
 	})
@@ -133,6 +134,7 @@ type training struct {
 	contents  data.Contents
 	limit     int64 // bytes a worker, 0: none
 	blueprint *job.Blueprint
+	note      func(line string) // for the user
 }
 
 // prepare checks the flags and plans the run: all that can be wrong without workers is
@@ -177,6 +179,9 @@ func (t *training) compile(workers []job.Worker) (*job.Programs, error) {
 			*l = t.limit
 		}
 	}
+	for _, line := range sharing(workers) {
+		t.note(line)
+	}
 	return t.blueprint.Compile(workers, sizer)
 }
 
@@ -195,11 +200,15 @@ func (a *app) hire(s *settings, coordinator net.Addr, sp *speech) (*crew, error)
 		return nil, err
 	}
 	command = append(command, "--coordinator", coordinator.String(), "--listen", "127.0.0.1:0",
-		"--device", s.device, "--threads", strconv.Itoa(s.threadsEach()), "--wait", s.wait.String(), "--ignore-interrupt")
+		"--threads", strconv.Itoa(s.threadsEach()), "--wait", s.wait.String(), "--ignore-interrupt")
 	if s.memory != "" {
 		command = append(command, "--memory-limit", s.memory)
 	}
-	return hire(s.local, command, sp)
+	devices, err := deviceList(s.device, s.local)
+	if err != nil {
+		return nil, err
+	}
+	return hire(devices, command, sp)
 }
 
 // announce says how workers find this coordinator.

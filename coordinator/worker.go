@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"cleave/kernels"
 	"cleave/kernels/cpu"
 	"cleave/worker/command"
@@ -10,13 +12,15 @@ import (
 
 // devices are what the hidden worker can compute on.
 var devices = command.Devices{
-	"cpu": command.Single(func(threads int) (kernels.Backend, error) {
-		if err := cpu.Check(); err != nil {
-			return nil, err
-		}
-		return cpu.New(threads), nil
-	}),
+	"cpu": {Open: command.Single(cpu.Open), List: cpu.List},
+	"cuda": {
+		Open: func(string, int) (kernels.Backend, error) { return nil, errNoGPU },
+		List: func() ([]string, error) { return nil, errNoGPU },
+	},
 }
+
+// errNoGPU says why a worker within this executable has no GPU.
+var errNoGPU = errors.New("for GPUs there must be a worker beside the coordinator: build both with scripts/build-gpu.sh")
 
 // workerCommand is the worker's command line within this executable: train --local starts
 // it where no worker executable lies beside this one, as under go run.

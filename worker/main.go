@@ -8,17 +8,17 @@ import (
 
 	"cleave/kernels"
 	"cleave/kernels/cpu"
+	"cleave/kernels/cuda"
 	"cleave/worker/command"
 )
 
 func main() {
 	devices := command.Devices{
-		"cpu": command.Single(func(threads int) (kernels.Backend, error) {
-			if err := cpu.Check(); err != nil {
-				return nil, err
-			}
-			return cpu.New(threads), nil
-		}),
+		"cpu": {Open: command.Single(cpu.Open), List: cpu.List},
+		"cuda": {
+			Open: func(unit string, _ int) (kernels.Backend, error) { return cuda.Open(unit) },
+			List: cuda.List,
+		},
 	}
 	err := command.New(devices).Execute()
 	if err != nil {

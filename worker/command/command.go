@@ -52,6 +52,8 @@ func New(devices Devices) *cobra.Command {
 		},
 	}
 	f.register(cmd.Flags(), devices)
+	cmd.AddCommand(listCommand(devices))
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetVersionTemplate(fmt.Sprintf("cleave {{.Version}}, protocol %d, %s %s/%s\n", jobpb.Protocol, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{FlagFault(err) + " (see worker --help)"} })
 	return cmd

@@ -20,9 +20,15 @@ import (
 )
 
 var testDevices = Devices{
-	"cpu": Single(func(int) (kernels.Backend, error) { return nil, errors.New("the cpu is on fire") }),
-	"tpu": func(unit string, threads int) (kernels.Backend, error) {
-		return nil, fmt.Errorf("unit %s with %d threads", unit, threads)
+	"cpu": {
+		Open: Single(func(int) (kernels.Backend, error) { return nil, errors.New("the cpu is on fire") }),
+		List: func() ([]string, error) { return []string{"cpu  burning"}, nil },
+	},
+	"tpu": {
+		Open: func(unit string, threads int) (kernels.Backend, error) {
+			return nil, fmt.Errorf("unit %s with %d threads", unit, threads)
+		},
+		List: func() ([]string, error) { return nil, errors.New("no driver was found") },
 	},
 }
 
@@ -31,7 +37,7 @@ const asWorker = "CLEAVE_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asWorker) != "" {
-		devices := Devices{"cpu": Single(func(int) (kernels.Backend, error) { return idle{}, nil })}
+		devices := Devices{"cpu": {Open: Single(func(int) (kernels.Backend, error) { return idle{}, nil })}}
 		err := New(devices).Execute()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "worker:", err)
@@ -249,5 +255,15 @@ func TestStatus(t *testing.T) {
 		if got := Status(err); got != want {
 			t.Errorf("%v: status %d, want %d", err, got, want)
 		}
+	}
+}
+
+func TestDevices(t *testing.T) {
+	out, err := execute("devices")
+	if want := "cpu  burning\ntpu: none: no driver was found\n"; err != nil || out != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+	if _, err := execute("devices", "all"); Status(err) != 2 {
+		t.Errorf("an argument too many: %v", err)
 	}
 }

@@ -1,0 +1,84 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"cleave/kernels"
+	"cleave/kernels/cuda/choose"
+	"cleave/kernels/kerneltest"
+)
+
+// needGPU skips a test where there is no GPU, real or emulated; with CLEAVE_TEST_GPU set it
+// fails instead.
+func needGPU(t *testing.T) {
+	t.Helper()
+	if _, err := devices(); err != nil {
+		if os.Getenv("CLEAVE_TEST_GPU") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// launched is what the tests of this process have bound, which the suite then launches.
+var launched struct {
+	sync.Mutex
+	kernels map[string]bool
+}
+
+// watched is a backend that notes its kernels.
+type watched struct{ *Backend }
+
+func (w watched) Close() error {
+	launched.Lock()
+	defer launched.Unlock()
+	if launched.kernels == nil {
+		launched.kernels = map[string]bool{}
+	}
+	for name := range w.functions {
+		launched.kernels[name] = true
+	}
+	return w.Backend.Close()
+}
+
+func open(t *testing.T) kernels.Backend {
+	t.Helper()
+	b, err := Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return watched{b.(*Backend)}
+}
+
+func TestConformance(t *testing.T) {
+	needGPU(t)
+	kerneltest.Run(t, open)
+}
+
+// Every kernel that is compiled is launched by the tests before this one.
+func TestEveryKernelIsLaunched(t *testing.T) {
+	needGPU(t)
+	if testing.Short() {
+		t.Skip("the suite is not whole")
+	}
+	launched.Lock()
+	defer launched.Unlock()
+	if len(launched.kernels) == 0 {
+		t.Skip("the suite did not run")
+	}
+	var missing []string
+	for name := range choose.Kernels {
+		if !launched.kernels[name] {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	if len(missing) > 0 {
+		t.Errorf("never launched: %v", missing)
+	}
+}
