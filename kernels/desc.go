@@ -31,9 +31,11 @@ const (
 
 	BNMean      // mean ← x: sum over N, H, W divided by Count
 	BNVar       // var ← x, mean: sum of squared deviations divided by Count
+	BNStats     // var ← x, mean: BNMean and BNVar in one; mean is written
 	BN          // y ← x, mean, var, gamma, beta
 	BNGammaGrad // dgamma ← x, mean, var, dy
-	BNGrad      // dx ← x, mean, var, gamma, dgamma, dbeta, dy
+	BNSums      // dgamma ← x, mean, var, gamma, beta, dy, dbeta: BNGammaGrad and BiasGrad in one; dbeta is written
+	BNGrad      // dx ← x, mean, var, gamma, dgamma, dbeta, dy [, beta if Epilogue.ReLU]
 	RunningStat // running ← running, stat: running += Rate·(Unbias·stat − running)
 
 	Dropout // y ← x, step: zero with probability P, else x/(1−P); also its own gradient
@@ -69,10 +71,10 @@ type Desc struct {
 	Code     Code
 	Window   Window   // ConvForward … ConvFilterGrad, MaxPool … AvgPoolGrad
 	Groups   int      // ConvForward … ConvFilterGrad, Shuffle: groups of the operands' boxes
-	Epilogue Epilogue // ConvForward, Bias, BN, Add
+	Epilogue Epilogue // ConvForward, Bias, BN, Add; BNSums, BNGrad: dy counts where BN with this epilogue let x pass
 	LRN      LRNDesc  // LRN, LRNGrad
-	Count    float64  // divisor of BNMean, BNVar, Loss, LossGrad; of BNGrad's sums
-	Eps      float64  // BN, BNGammaGrad, BNGrad
+	Count    float64  // divisor of BNMean, BNVar, BNStats, Loss, LossGrad; of BNGrad's sums
+	Eps      float64  // BN, BNGammaGrad, BNSums, BNGrad
 	Random   Random   // Dropout, FillNormal
 	P        float64  // Dropout
 	Offset   int      // Flatten, Unflatten: index of y's first feature in x's; ExpSum, CountAbove, LossGrad: class of the first logit
@@ -136,10 +138,29 @@ func (c Code) InPlace() []int {
 	return nil
 }
 
+// Updates lists the inputs that a kernel reads and writes.
+func (c Code) Updates() []int {
+	if c == SGD {
+		return []int{1}
+	}
+	return nil
+}
+
+// Fills lists the inputs that are further outputs: written, not read.
+func (c Code) Fills() []int {
+	switch c {
+	case BNStats:
+		return []int{1}
+	case BNSums:
+		return []int{6}
+	}
+	return nil
+}
+
 var codeNames = [codes]string{
 	"invalid", "conv_forward", "conv_data_grad", "conv_filter_grad", "bias", "bias_grad", "relu", "relu_grad", "add",
-	"max_pool", "max_pool_grad", "avg_pool", "avg_pool_grad", "lrn", "lrn_grad", "bn_mean", "bn_var", "bn", "bn_gamma_grad",
-	"bn_grad", "running_stat", "dropout", "flatten", "unflatten", "copy", "shuffle", "sum", "max", "row_max", "exp_sum", "count_above",
+	"max_pool", "max_pool_grad", "avg_pool", "avg_pool_grad", "lrn", "lrn_grad", "bn_mean", "bn_var", "bn_stats", "bn", "bn_gamma_grad",
+	"bn_sums", "bn_grad", "running_stat", "dropout", "flatten", "unflatten", "copy", "shuffle", "sum", "max", "row_max", "exp_sum", "count_above",
 	"loss", "hits", "loss_grad", "sgd", "sum_of_squares", "fill_const", "fill_normal", "normalize",
 }
 

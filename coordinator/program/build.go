@@ -52,6 +52,7 @@ func Build(train, eval *plan.Plan, o Options) (*Bundle, error) {
 	for _, p := range b.Programs {
 		if !o.NoFusion {
 			fuse(p)
+			fuseNorms(p)
 		}
 		if !o.NoSchedule {
 			for i := range p.Sections {

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"slices"
+
 	"cleave/coordinator/plan"
 	"cleave/kernels"
 	"cleave/layout"
@@ -178,8 +180,10 @@ func (b *Bundle) Received(sections ...string) []int64 {
 func (n *Instr) reads(do func(View)) {
 	switch n.Kind {
 	case Run:
-		for _, v := range n.Call.In {
-			do(v)
+		for i, v := range n.Call.In {
+			if !slices.Contains(n.Call.Desc.Code.Fills(), i) {
+				do(v)
+			}
 		}
 	case Send, Sent:
 		do(n.Message.View)
@@ -192,18 +196,13 @@ func (n *Instr) writes(do func(View)) {
 	switch n.Kind {
 	case Run:
 		do(n.Call.Out)
-		for _, i := range mutates(n.Call.Desc.Code) {
+		for _, i := range n.Call.Desc.Code.Updates() {
+			do(n.Call.In[i])
+		}
+		for _, i := range n.Call.Desc.Code.Fills() {
 			do(n.Call.In[i])
 		}
 	case Post, Wait:
 		do(n.Message.View)
 	}
-}
-
-// mutates lists the inputs that a kernel writes beside its output.
-func mutates(c kernels.Code) []int {
-	if c == kernels.SGD {
-		return []int{1}
-	}
-	return nil
 }

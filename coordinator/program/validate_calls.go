@@ -76,7 +76,7 @@ func arity(d *kernels.Desc) int {
 		}
 		return 2
 	case kernels.ConvDataGrad, kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
-		kernels.BNVar, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits:
+		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits:
 		return 2
 	case kernels.MaxPoolGrad, kernels.ExpSum:
 		return 3
@@ -84,7 +84,12 @@ func arity(d *kernels.Desc) int {
 		return 4
 	case kernels.BN, kernels.LossGrad:
 		return 5
+	case kernels.BNSums:
+		return 7
 	case kernels.BNGrad:
+		if d.Epilogue.ReLU {
+			return 8
+		}
 		return 7
 	}
 	return 1
@@ -208,14 +213,16 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 	case kernels.LRNGrad:
 		return o.window(d, 0, o.in[1]) && o.window(d, 1, y) &&
 			d.LRN.Offset == y[1].Lo-o.in[0][1].Lo && d.LRN.GradOffset == o.in[1][1].Lo-o.in[0][1].Lo
-	case kernels.BNVar:
+	case kernels.BNVar, kernels.BNStats:
 		return o.in[0][1] == y[0] && o.vectors(y[0], 1)
 	case kernels.BN:
 		return o.same(0) && o.vectors(y[1], 1, 2, 3, 4)
 	case kernels.BNGammaGrad:
 		return o.in[0] == o.in[3] && o.in[0][1] == y[0] && o.vectors(y[0], 1, 2)
+	case kernels.BNSums:
+		return o.in[0] == o.in[5] && o.in[0][1] == y[0] && o.vectors(y[0], 1, 2, 3, 4, 6)
 	case kernels.BNGrad:
-		return o.same(0, 6) && o.vectors(y[1], 1, 2, 3, 4, 5)
+		return o.same(0, 6) && o.vectors(y[1], 1, 2, 3, 4, 5) && (!d.Epilogue.ReLU || o.vectors(y[1], 7))
 	case kernels.Dropout:
 		return o.same(0) && o.single(1) && corner(d, y)
 	case kernels.Flatten:

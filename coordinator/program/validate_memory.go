@@ -113,18 +113,21 @@ func (m *memory) step(n *Instr, update bool) error {
 }
 
 func (m *memory) run(c *Call, update bool) error {
-	for _, v := range c.In {
-		if err := m.read(v, c.Desc.Step[0]); err != nil {
-			return err
-		}
-	}
+	also := append(c.Desc.Code.Updates(), c.Desc.Code.Fills()...) // inputs that are written
 	outs := []View{c.Out}
-	for _, i := range mutates(c.Desc.Code) {
-		outs = append(outs, c.In[i])
+	for i, v := range c.In {
+		if !slices.Contains(c.Desc.Code.Fills(), i) {
+			if err := m.read(v, c.Desc.Step[0]); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(also, i) {
+			outs = append(outs, v)
+		}
 	}
 	for k, o := range outs {
 		for i, v := range c.In {
-			if k > 0 && slices.Contains(mutates(c.Desc.Code), i) && v == o {
+			if k > 0 && slices.Contains(also, i) && v == o {
 				continue
 			}
 			if !m.apart(o, v) && !(k == 0 && m.alike(o, v) && slices.Contains(c.Desc.Code.InPlace(), i)) {

@@ -23,6 +23,27 @@ func bindBNVar(c *call) (kernels.Launch, error) {
 	}, func(ch int, sum float64) { out.set(ch, float32(sum/count)) })
 }
 
+func bindBNStats(c *call) (kernels.Launch, error) {
+	x, mean, out := &c.in[0], &c.in[1], &c.out
+	if err := vector(x.n[1], "batch norm's statistics", c.out, *mean); err != nil {
+		return nil, err
+	}
+	count := c.d.Count
+	if !(count > 0) {
+		return nil, fmt.Errorf("count is %v", count)
+	}
+	// Σ(x−m)² = Σx² − 2m·Σx + n·m². In double precision that loses nothing which a float's
+	// own rounding has not lost, unless deviations are 10⁴ times smaller than the mean.
+	p, n, addMoments := newSums(x), float64(x.n[0]*x.n[2]*x.n[3]), c.b.tier.rows.addMoments
+	return c.pairSums(p, 2, func() {}, func(to, squares []float64, at [maxViews]int, rows, width int) {
+		addMoments(to, squares, x.f[at[0]:], rows, width, p.pitch[0])
+	}, func(ch int, sum, squares float64) {
+		m := sum / count
+		mean.set(ch, float32(m))
+		out.set(ch, float32(max(0, squares-m*(2*sum-n*m))/count))
+	})
+}
+
 func bindBN(c *call) (kernels.Launch, error) {
 	x, y := &c.in[0], &c.out
 	mean, variance, gamma, beta := &c.in[1], &c.in[2], &c.in[3], &c.in[4]
@@ -68,6 +89,35 @@ func bindBNGammaGrad(c *call) (kernels.Launch, error) {
 	}, func(ch int, sum float64) { out.set(ch, float32(sum*inverseDeviation(variance, ch, eps))) })
 }
 
+func bindBNSums(c *call) (kernels.Launch, error) {
+	x, mean, variance, gamma, beta, dy, dbeta, out := &c.in[0], &c.in[1], &c.in[2], &c.in[3], &c.in[4], &c.in[5], &c.in[6], &c.out
+	if err := same(x.n, "batch norm's gradients", *dy); err != nil {
+		return nil, err
+	}
+	if err := vector(x.n[1], "batch norm's gradients", *mean, *variance, *gamma, *beta, *dbeta, c.out); err != nil {
+		return nil, err
+	}
+	p, eps, ops := newSums(x, dy), c.d.Eps, &c.b.tier.rows
+	m, scale, shift := p.values(), p.values(), p.values()
+	before := func() {
+		p.fill(m, mean.of)
+		p.fill(scale, func(ch int) float32 { return float32(float64(gamma.of(ch)) * inverseDeviation(variance, ch, eps)) })
+		p.fill(shift, beta.of)
+	}
+	add := func(to, products []float64, at [maxViews]int, rows, width int) {
+		ops.addGrads(to, products, x.f[at[0]:], dy.f[at[1]:], m, rows, width, p.pitch[0], p.pitch[1])
+	}
+	if c.d.Epilogue.ReLU {
+		add = func(to, products []float64, at [maxViews]int, rows, width int) {
+			ops.addGradsReLU(to, products, x.f[at[0]:], dy.f[at[1]:], m, scale, shift, rows, width, p.pitch[0], p.pitch[1])
+		}
+	}
+	return c.pairSums(p, 2, before, add, func(ch int, sum, products float64) {
+		dbeta.set(ch, float32(sum))
+		out.set(ch, float32(products*inverseDeviation(variance, ch, eps)))
+	})
+}
+
 func bindBNGrad(c *call) (kernels.Launch, error) {
 	x, mean, variance, gamma, dgamma, dbeta, dy := &c.in[0], &c.in[1], &c.in[2], &c.in[3], &c.in[4], &c.in[5], &c.in[6]
 	dx := &c.out
@@ -77,11 +127,16 @@ func bindBNGrad(c *call) (kernels.Launch, error) {
 	if err := vector(x.n[1], "batch norm's gradient", c.in[1:6]...); err != nil {
 		return nil, err
 	}
+	if c.d.Epilogue.ReLU {
+		if err := vector(x.n[1], "batch norm's gradient", c.in[7]); err != nil {
+			return nil, err
+		}
+	}
 	count := c.d.Count
 	if !(count > 0) {
 		return nil, fmt.Errorf("count is %v", count)
 	}
-	p, eps, normGrad := newPixels(pixelGrain, dx, x, dy).widen(pixelGrain), c.d.Eps, c.channelOps(dx, x, dy).normGrad
+	p, eps, ops := newPixels(pixelGrain, dx, x, dy).widen(pixelGrain), c.d.Eps, c.channelOps(dx, x, dy)
 	// dx = γ/σ · (dy − dβ/count − (x−mean)/σ · dγ/count)
 	m, scale, shift, slope := p.values(), p.values(), p.values(), p.values()
 	before := func() {
@@ -92,7 +147,17 @@ func bindBNGrad(c *call) (kernels.Launch, error) {
 			return float32(inverseDeviation(variance, ch, eps) * float64(dgamma.of(ch)) / count)
 		})
 	}
+	if c.d.Epilogue.ReLU {
+		beta, bias := &c.in[7], p.values()
+		all := func() {
+			before()
+			p.fill(bias, beta.of)
+		}
+		return c.eachPixel(p, all, func(at [maxViews]int, rows, width int) {
+			ops.normReLUGrad(dx.f[at[0]:], x.f[at[1]:], dy.f[at[2]:], m, scale, bias, shift, slope, rows, width, p.pitch[0], p.pitch[1], p.pitch[2])
+		}), nil
+	}
 	return c.eachPixel(p, before, func(at [maxViews]int, rows, width int) {
-		normGrad(dx.f[at[0]:], x.f[at[1]:], dy.f[at[2]:], m, scale, shift, slope, rows, width, p.pitch[0], p.pitch[1], p.pitch[2])
+		ops.normGrad(dx.f[at[0]:], x.f[at[1]:], dy.f[at[2]:], m, scale, shift, slope, rows, width, p.pitch[0], p.pitch[1], p.pitch[2])
 	}), nil
 }

@@ -39,9 +39,11 @@ var signatures = map[kernels.Code]signature{
 	kernels.LRNGrad:        {"ff", bindLRNGrad},
 	kernels.BNMean:         {"f", bindBNMean},
 	kernels.BNVar:          {"ff", bindBNVar},
+	kernels.BNStats:        {"ff", bindBNStats},
 	kernels.BN:             {"fffff", bindBN},
 	kernels.BNGammaGrad:    {"ffff", bindBNGammaGrad},
-	kernels.BNGrad:         {"fffffff", bindBNGrad},
+	kernels.BNSums:         {"fffffff", bindBNSums},
+	kernels.BNGrad:         {"fffffff", bindBNGrad}, // and beta
 	kernels.RunningStat:    {"ff", bindRunningStat},
 	kernels.Dropout:        {"fi", bindDropout},
 	kernels.Flatten:        {"f", bindFlatten},
@@ -80,8 +82,8 @@ func (b *Backend) bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand
 	if !ok {
 		return nil, fmt.Errorf("there is no such kernel")
 	}
-	if d.Code == kernels.ConvForward && d.Epilogue.Bias {
-		s.in = "fff"
+	if d.Code == kernels.ConvForward && d.Epilogue.Bias || d.Code == kernels.BNGrad && d.Epilogue.ReLU {
+		s.in += "f"
 	}
 	if err := s.check(d.Code, out, in); err != nil {
 		return nil, err

@@ -20,6 +20,15 @@ func avx2Channels(stream bool) channelOps {
 		_, _, _, _ = mean[width-1], scale[width-1], shift[width-1], slope[width-1]
 		normGradAVX2(dx, x, dy, mean, scale, shift, slope, rows, width, dxPitch, xPitch, dyPitch, wholeLines(stream, dx, width, dxPitch))
 	}
+	o.normReLUGrad = func(dx, x, dy, mean, scale, bias, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) {
+		if width < 8 {
+			normReLUGradGo(dx, x, dy, mean, scale, bias, shift, slope, rows, width, dxPitch, xPitch, dyPitch)
+			return
+		}
+		_, _, _ = dx[(rows-1)*dxPitch+width-1], x[(rows-1)*xPitch+width-1], dy[(rows-1)*dyPitch+width-1]
+		_, _, _, _, _ = mean[width-1], scale[width-1], bias[width-1], shift[width-1], slope[width-1]
+		normReLUGradAVX2(dx, x, dy, mean, scale, bias, shift, slope, rows, width, dxPitch, xPitch, dyPitch, wholeLines(stream, dx, width, dxPitch))
+	}
 	return o
 }
 
@@ -43,6 +52,22 @@ var avx2Sums = channelOps{
 	addProducts: func(to []float64, x, g, mean []float32, rows, width, xPitch, gPitch int) {
 		_, _, _, _ = to[roundUp(width, 8)-1], x[(rows-1)*xPitch+width-1], g[(rows-1)*gPitch+width-1], mean[roundUp(width, 8)-1]
 		addProductsAVX2(to, x, g, mean, rows, width, xPitch, gPitch, lanes(width%8))
+	},
+	addMoments: func(to, squares []float64, x []float32, rows, width, xPitch int) {
+		last := roundUp(width, 8) - 1
+		_, _, _ = to[last], squares[last], x[(rows-1)*xPitch+width-1]
+		addMomentsAVX2(to, squares, x, rows, width, xPitch, lanes(width%8))
+	},
+	addGrads: func(to, products []float64, x, g, mean []float32, rows, width, xPitch, gPitch int) {
+		last := roundUp(width, 8) - 1
+		_, _, _, _, _ = to[last], products[last], mean[last], x[(rows-1)*xPitch+width-1], g[(rows-1)*gPitch+width-1]
+		addGradsAVX2(to, products, x, g, mean, rows, width, xPitch, gPitch, lanes(width%8))
+	},
+	addGradsReLU: func(to, products []float64, x, g, mean, scale, shift []float32, rows, width, xPitch, gPitch int) {
+		last := roundUp(width, 8) - 1
+		_, _, _, _, _ = to[last], products[last], mean[last], scale[last], shift[last]
+		_, _ = x[(rows-1)*xPitch+width-1], g[(rows-1)*gPitch+width-1]
+		addGradsReLUAVX2(to, products, x, g, mean, scale, shift, rows, width, xPitch, gPitch, lanes(width%8))
 	},
 }
 

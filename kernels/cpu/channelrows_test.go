@@ -18,7 +18,7 @@ func TestChannelRowsComputeTheirReference(t *testing.T) {
 				for _, gap := range []int{0, 1, 5} {
 					y, x, g := width+gap, width+2*gap, width+gap/2
 					xs, gs := randoms(r, (rows-1)*x+width), randoms(r, (rows-1)*g+width)
-					v, scale, shift, slope := randoms(r, width), randoms(r, width), randoms(r, width), randoms(r, width)
+					v, scale, shift, slope, bias := randoms(r, width), randoms(r, width), randoms(r, width), randoms(r, width), randoms(r, width)
 					for name, f := range map[string]func(o *rowOps, y, x []float32, yp, xp int){
 						"shift":     func(o *rowOps, y, x []float32, yp, xp int) { o.shift(y, x, v, rows, width, yp, xp) },
 						"shiftReLU": func(o *rowOps, y, x []float32, yp, xp int) { o.shiftReLU(y, x, v, rows, width, yp, xp) },
@@ -28,6 +28,12 @@ func TestChannelRowsComputeTheirReference(t *testing.T) {
 						"scale":     func(o *rowOps, y, x []float32, yp, xp int) { o.scale(y, x, rows, width, yp, xp, 0.3) },
 						"normGrad": func(o *rowOps, y, x []float32, yp, xp int) {
 							o.normGrad(y, x, gs, v, scale, shift, slope, rows, width, yp, xp, g)
+						},
+						"normReLUGrad": func(o *rowOps, y, x []float32, yp, xp int) {
+							o.normReLUGrad(y, x, gs, v, scale, shift, slope, bias, rows, width, yp, xp, g)
+						},
+						"normReLUGrad of dy": func(o *rowOps, y, x []float32, yp, xp int) {
+							o.normReLUGrad(y, gs, x, v, scale, shift, slope, bias, rows, width, yp, g, xp)
 						},
 						"normGrad of dy": func(o *rowOps, y, x []float32, yp, xp int) {
 							o.normGrad(y, gs, x, v, scale, shift, slope, rows, width, yp, g, xp)
@@ -71,21 +77,31 @@ func TestChannelSumsComputeTheirReference(t *testing.T) {
 							gs[i*g+k] = nan
 						}
 					}
+					lanes := roundUp(width, 8)
+					scale, shift := randoms(r, lanes), randoms(r, lanes)
 					mean = append(mean, nan, nan, nan, nan, nan, nan, nan)
 					xs, gs = append(xs, nan)[:len(xs)], append(gs, nan)[:len(gs)]
 					for name, f := range map[string]func(o *rowOps, to []float64){
 						"addSums":     func(o *rowOps, to []float64) { o.addSums(to, xs, rows, width, x) },
 						"addSquares":  func(o *rowOps, to []float64) { o.addSquares(to, xs, mean, rows, width, x) },
 						"addProducts": func(o *rowOps, to []float64) { o.addProducts(to, xs, gs, mean, rows, width, x, g) },
+						"addMoments":  func(o *rowOps, to []float64) { o.addMoments(to[:lanes], to[lanes:], xs, rows, width, x) },
+						"addGrads":    func(o *rowOps, to []float64) { o.addGrads(to[:lanes], to[lanes:], xs, gs, mean, rows, width, x, g) },
+						"addGradsReLU": func(o *rowOps, to []float64) {
+							o.addGradsReLU(to[:lanes], to[lanes:], xs, gs, mean, scale, shift, rows, width, x, g)
+						},
 					} {
-						got, exact := make([]float64, roundUp(width, 8)), make([]float64, roundUp(width, 8))
+						got, exact := make([]float64, 2*lanes), make([]float64, 2*lanes)
 						for i := range got {
 							got[i] = float64(i)
 							exact[i] = float64(i)
 						}
 						f(ops, got)
 						f(want, exact)
-						for i := range width {
+						for i := range got {
+							if i%lanes >= width {
+								continue
+							}
 							if d := math.Abs(got[i] - exact[i]); !(d <= 0x1p-22*float64(rows)) {
 								t.Fatalf("%s: %s of %d×%d, gap %d: element %d is %v, want %v", tier.name, name, rows, width, gap, i, got[i], exact[i])
 							}
@@ -155,6 +171,9 @@ func TestStreamedRowsComputeTheirReference(t *testing.T) {
 						"norm":      func(o *channelOps, y []float32) { o.norm(y, x, v, v, v, rows, width, pitch, pitch) },
 						"normReLU":  func(o *channelOps, y []float32) { o.normReLU(y, x, v, v, v, rows, width, pitch, pitch) },
 						"normGrad":  func(o *channelOps, y []float32) { o.normGrad(y, x, g, v, v, v, v, rows, width, pitch, pitch, pitch) },
+						"normReLUGrad": func(o *channelOps, y []float32) {
+							o.normReLUGrad(y, x, g, v, v, v, v, v, rows, width, pitch, pitch, pitch)
+						},
 					} {
 						mem, err := alignedBytes(int64(4 * (skip + rows*pitch + 9)))
 						if err != nil {

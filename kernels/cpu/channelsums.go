@@ -32,32 +32,40 @@ func newSums(vs ...*view) *pixels {
 // channelSums returns a launch that adds up pixels: add adds rows to the totals of their
 // elements, and finish takes each channel's sum.
 func (c *call) channelSums(p *pixels, before func(), add func(to []float64, at [maxViews]int, rows, width int), finish func(ch int, sum float64)) (kernels.Launch, error) {
+	return c.pairSums(p, 1, before, func(to, _ []float64, at [maxViews]int, rows, width int) { add(to, at, rows, width) },
+		func(ch int, sum, _ float64) { finish(ch, sum) })
+}
+
+// pairSums is channelSums for kinds sums of each channel, one or two.
+func (c *call) pairSums(p *pixels, kinds int, before func(), add func(to, second []float64, at [maxViews]int, rows, width int), finish func(ch int, sum, second float64)) (kernels.Launch, error) {
 	lanes := roundUp(p.width, 8)
-	if len(c.ws) < 8*p.jobs*lanes {
+	if len(c.ws) < 8*kinds*p.jobs*lanes {
 		return nil, fmt.Errorf("the workspace is too small")
 	}
-	sums := doubles(c.ws)[:p.jobs*lanes]
+	sums := doubles(c.ws)[:kinds*p.jobs*lanes]
 	body := func(_, job int) {
-		to := sums[job*lanes:][:lanes]
+		to := sums[kinds*job*lanes:][:kinds*lanes]
 		clear(to)
-		p.job(job, func(at [maxViews]int, rows, width int) { add(to, at, rows, width) })
+		p.job(job, func(at [maxViews]int, rows, width int) { add(to[:lanes], to[(kinds-1)*lanes:], at, rows, width) })
+	}
+	channel := func(total []float64, ch int) (s float64) {
+		for i := ch; i < p.width; i += p.channels {
+			s += total[i]
+		}
+		return s
 	}
 	pool := c.b.pool
 	return func() error {
 		before()
 		pool.run(p.jobs, body)
-		total := sums[:p.width]
+		total := sums[:kinds*lanes]
 		for job := 1; job < p.jobs; job++ {
-			for i, v := range sums[job*lanes:][:p.width] {
+			for i, v := range sums[kinds*job*lanes:][:len(total)] {
 				total[i] += v
 			}
 		}
 		for ch := range p.channels {
-			var s float64
-			for i := ch; i < p.width; i += p.channels {
-				s += total[i]
-			}
-			finish(ch, s)
+			finish(ch, channel(total[:lanes], ch), channel(total[(kinds-1)*lanes:], ch))
 		}
 		return nil
 	}, nil

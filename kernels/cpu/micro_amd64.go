@@ -489,6 +489,11 @@ func normReLUAVX2(y []float32, x []float32, mean []float32, scale []float32, shi
 //go:noescape
 func normGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
 
+// normReLUGradAVX2 is normReLUGradGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
+//
+//go:noescape
+func normReLUGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, bias []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
+
 // addSumsAVX2 is addSumsGo. The mask lets through what is beyond the last eight elements of a row.
 //
 //go:noescape
@@ -503,6 +508,21 @@ func addSquaresAVX2(to []float64, x []float32, mean []float32, rows int, width i
 //
 //go:noescape
 func addProductsAVX2(to []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+
+// addMomentsAVX2 is addMomentsGo. The mask lets through what is beyond the last eight elements of a row.
+//
+//go:noescape
+func addMomentsAVX2(to []float64, squares []float64, x []float32, rows int, width int, xPitch int, mask []int32)
+
+// addGradsAVX2 is addGradsGo. The mask lets through what is beyond the last eight elements of a row.
+//
+//go:noescape
+func addGradsAVX2(to []float64, products []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+
+// addGradsReLUAVX2 is addGradsReLUGo. The mask lets through what is beyond the last eight elements of a row.
+//
+//go:noescape
+func addGradsReLUAVX2(to []float64, products []float64, x []float32, g []float32, mean []float32, scale []float32, shift []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
 
 // scaleAVX2 is scaleGo for one row or more of eight elements or more.
 //

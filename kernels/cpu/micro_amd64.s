@@ -18028,26 +18028,189 @@ end:
 	VZEROUPPER
 	RET
 
+// func normReLUGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, bias []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normReLUGradAVX2(SB), NOSPLIT, $0-240
+	MOVQ   dx_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   dy_base+48(FP), BX
+	MOVQ   mean_base+72(FP), SI
+	MOVQ   scale_base+96(FP), DI
+	MOVQ   bias_base+120(FP), R8
+	MOVQ   shift_base+144(FP), R9
+	MOVQ   slope_base+168(FP), R10
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+192(FP), R11
+	MOVQ   width+200(FP), R12
+
+pixel:
+	TESTQ   $0x00000007, R12
+	JZ      even
+	LEAQ    -8(R12), AX
+	VMOVUPS (DX)(AX*4), Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y3
+	VADDPS  (R8)(AX*4), Y3, Y3
+	VCMPPS  $0x1e, Y0, Y3, Y3
+	VANDPS  Y3, Y2, Y2
+	VMULPS  (R10)(AX*4), Y1, Y1
+	VSUBPS  (R9)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  (DI)(AX*4), Y2, Y2
+	XORQ    AX, AX
+	SUBQ    $0x08, R12
+
+odd:
+	VMOVUPS (DX)(AX*4), Y1
+	VMOVUPS (BX)(AX*4), Y3
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y4
+	VADDPS  (R8)(AX*4), Y4, Y4
+	VCMPPS  $0x1e, Y0, Y4, Y4
+	VANDPS  Y4, Y3, Y3
+	VMULPS  (R10)(AX*4), Y1, Y1
+	VSUBPS  (R9)(AX*4), Y3, Y3
+	VSUBPS  Y1, Y3, Y3
+	VMULPS  (DI)(AX*4), Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R12
+	JLT     odd
+	MOVQ    R12, AX
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, R12
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+232(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R12
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VMOVUPS    (BX)(AX*4), Y2
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y3
+	VADDPS     (R8)(AX*4), Y3, Y3
+	VCMPPS     $0x1e, Y0, Y3, Y3
+	VANDPS     Y3, Y2, Y2
+	VMULPS     (R10)(AX*4), Y1, Y1
+	VSUBPS     (R9)(AX*4), Y2, Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     (DI)(AX*4), Y2, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VMOVUPS    (BX)(AX*4), Y2
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y3
+	VADDPS     (R8)(AX*4), Y3, Y3
+	VCMPPS     $0x1e, Y0, Y3, Y3
+	VANDPS     Y3, Y2, Y2
+	VMULPS     (R10)(AX*4), Y1, Y1
+	VSUBPS     (R9)(AX*4), Y2, Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     (DI)(AX*4), Y2, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R12
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y3
+	VADDPS  (R8)(AX*4), Y3, Y3
+	VCMPPS  $0x1e, Y0, Y3, Y3
+	VANDPS  Y3, Y2, Y2
+	VMULPS  (R10)(AX*4), Y1, Y1
+	VSUBPS  (R9)(AX*4), Y2, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  (DI)(AX*4), Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R12
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VMOVUPS    (BX)(AX*4), Y2
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y3
+	VADDPS     (R8)(AX*4), Y3, Y3
+	VCMPPS     $0x1e, Y0, Y3, Y3
+	VANDPS     Y3, Y2, Y2
+	VMULPS     (R10)(AX*4), Y1, Y1
+	VSUBPS     (R9)(AX*4), Y2, Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     (DI)(AX*4), Y2, Y2
+	VMOVNTPS   Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VMOVUPS    (BX)(AX*4), Y2
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y3
+	VADDPS     (R8)(AX*4), Y3, Y3
+	VCMPPS     $0x1e, Y0, Y3, Y3
+	VANDPS     Y3, Y2, Y2
+	VMULPS     (R10)(AX*4), Y1, Y1
+	VSUBPS     (R9)(AX*4), Y2, Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     (DI)(AX*4), Y2, Y2
+	VMOVNTPS   Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R12
+	JLT        stream
+
+advance:
+	MOVQ dxPitch+208(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+216(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ dyPitch+224(FP), AX
+	LEAQ (BX)(AX*4), BX
+	DECQ R11
+	JNZ  pixel
+	CMPQ stream+232(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
 // func addSumsAVX2(to []float64, x []float32, rows int, width int, xPitch int, mask []int32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·addSumsAVX2(SB), NOSPLIT, $0-96
-	MOVQ      to_base+0(FP), AX
+	MOVQ      to_base+0(FP), CX
 	MOVQ      x_base+24(FP), DX
-	MOVQ      mask_base+72(FP), CX
-	VMOVUPS   (CX), X0
+	MOVQ      mask_base+72(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X0
 	VPMOVSXDQ X0, Y1
-	VMOVUPS   16(CX), X1
+	VMOVUPS   16(AX), X1
 	VPMOVSXDQ X1, Y2
 
 many:
 	CMPQ rows+48(FP), $0x04
 	JLT  manydone
-	MOVQ xPitch+64(FP), CX
-	LEAQ (DX)(CX*4), BX
-	LEAQ (BX)(CX*4), SI
-	LEAQ (SI)(CX*4), DI
-	LEAQ (DI)(CX*4), R8
-	XORQ CX, CX
+	MOVQ xPitch+64(FP), AX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (BX)(AX*4), SI
+	LEAQ (SI)(AX*4), DI
+	LEAQ (DI)(AX*4), R8
+	XORQ AX, AX
 	SUBQ $0x08, width+56(FP)
 	JLT  manyrest
 
@@ -18055,69 +18218,69 @@ manynext:
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
 	ADDQ       $0x00000080, R8
-	VMOVUPD    (AX)(CX*8), Y2
-	VMOVUPD    32(AX)(CX*8), Y3
-	VCVTPS2PD  (DX)(CX*4), Y4
+	VMOVUPD    (CX)(AX*8), Y2
+	VMOVUPD    32(CX)(AX*8), Y3
+	VCVTPS2PD  (DX)(AX*4), Y4
 	VADDPD     Y4, Y2, Y2
-	VCVTPS2PD  16(DX)(CX*4), Y4
+	VCVTPS2PD  16(DX)(AX*4), Y4
 	VADDPD     Y4, Y3, Y3
-	VCVTPS2PD  (BX)(CX*4), Y4
+	VCVTPS2PD  (BX)(AX*4), Y4
 	VADDPD     Y4, Y2, Y2
-	VCVTPS2PD  16(BX)(CX*4), Y4
+	VCVTPS2PD  16(BX)(AX*4), Y4
 	VADDPD     Y4, Y3, Y3
-	VCVTPS2PD  (SI)(CX*4), Y4
+	VCVTPS2PD  (SI)(AX*4), Y4
 	VADDPD     Y4, Y2, Y2
-	VCVTPS2PD  16(SI)(CX*4), Y4
+	VCVTPS2PD  16(SI)(AX*4), Y4
 	VADDPD     Y4, Y3, Y3
-	VCVTPS2PD  (DI)(CX*4), Y4
+	VCVTPS2PD  (DI)(AX*4), Y4
 	VADDPD     Y4, Y2, Y2
-	VCVTPS2PD  16(DI)(CX*4), Y4
+	VCVTPS2PD  16(DI)(AX*4), Y4
 	VADDPD     Y4, Y3, Y3
-	VMOVUPD    Y2, (AX)(CX*8)
-	VMOVUPD    Y3, 32(AX)(CX*8)
-	ADDQ       $0x08, CX
-	CMPQ       CX, width+56(FP)
+	VMOVUPD    Y2, (CX)(AX*8)
+	VMOVUPD    Y3, 32(CX)(AX*8)
+	ADDQ       $0x08, AX
+	CMPQ       AX, width+56(FP)
 	JLE        manynext
 
 manyrest:
 	ADDQ       $0x08, width+56(FP)
-	CMPQ       CX, width+56(FP)
+	CMPQ       AX, width+56(FP)
 	JGE        manyadvance
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
 	ADDQ       $0x00000080, R8
-	VMOVUPD    (AX)(CX*8), Y2
-	VMOVUPD    32(AX)(CX*8), Y3
-	VMASKMOVPS (DX)(CX*4), X0, X4
+	VMOVUPD    (CX)(AX*8), Y2
+	VMOVUPD    32(CX)(AX*8), Y3
+	VMASKMOVPS (DX)(AX*4), X0, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y2, Y2
-	VMASKMOVPS 16(DX)(CX*4), X1, X4
+	VMASKMOVPS 16(DX)(AX*4), X1, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y3, Y3
-	VMASKMOVPS (BX)(CX*4), X0, X4
+	VMASKMOVPS (BX)(AX*4), X0, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y2, Y2
-	VMASKMOVPS 16(BX)(CX*4), X1, X4
+	VMASKMOVPS 16(BX)(AX*4), X1, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y3, Y3
-	VMASKMOVPS (SI)(CX*4), X0, X4
+	VMASKMOVPS (SI)(AX*4), X0, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y2, Y2
-	VMASKMOVPS 16(SI)(CX*4), X1, X4
+	VMASKMOVPS 16(SI)(AX*4), X1, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y3, Y3
-	VMASKMOVPS (DI)(CX*4), X0, X4
+	VMASKMOVPS (DI)(AX*4), X0, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y2, Y2
-	VMASKMOVPS 16(DI)(CX*4), X1, X4
+	VMASKMOVPS 16(DI)(AX*4), X1, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y3, Y3
-	VMOVUPD    Y2, (AX)(CX*8)
-	VMOVUPD    Y3, 32(AX)(CX*8)
+	VMOVUPD    Y2, (CX)(AX*8)
+	VMOVUPD    Y3, 32(CX)(AX*8)
 
 manyadvance:
-	MOVQ xPitch+64(FP), CX
-	LEAQ (DI)(CX*4), DX
+	MOVQ xPitch+64(FP), AX
+	LEAQ (DI)(AX*4), DX
 	SUBQ $0x04, rows+48(FP)
 	JMP  many
 
@@ -18125,43 +18288,43 @@ manydone:
 one:
 	CMPQ rows+48(FP), $0x01
 	JLT  onedone
-	MOVQ xPitch+64(FP), CX
-	LEAQ (DX)(CX*4), R8
-	XORQ CX, CX
+	MOVQ xPitch+64(FP), AX
+	LEAQ (DX)(AX*4), R8
+	XORQ AX, AX
 	SUBQ $0x08, width+56(FP)
 	JLT  onerest
 
 onenext:
-	VMOVUPD   (AX)(CX*8), Y2
-	VMOVUPD   32(AX)(CX*8), Y3
-	VCVTPS2PD (DX)(CX*4), Y4
+	VMOVUPD   (CX)(AX*8), Y2
+	VMOVUPD   32(CX)(AX*8), Y3
+	VCVTPS2PD (DX)(AX*4), Y4
 	VADDPD    Y4, Y2, Y2
-	VCVTPS2PD 16(DX)(CX*4), Y4
+	VCVTPS2PD 16(DX)(AX*4), Y4
 	VADDPD    Y4, Y3, Y3
-	VMOVUPD   Y2, (AX)(CX*8)
-	VMOVUPD   Y3, 32(AX)(CX*8)
-	ADDQ      $0x08, CX
-	CMPQ      CX, width+56(FP)
+	VMOVUPD   Y2, (CX)(AX*8)
+	VMOVUPD   Y3, 32(CX)(AX*8)
+	ADDQ      $0x08, AX
+	CMPQ      AX, width+56(FP)
 	JLE       onenext
 
 onerest:
 	ADDQ       $0x08, width+56(FP)
-	CMPQ       CX, width+56(FP)
+	CMPQ       AX, width+56(FP)
 	JGE        oneadvance
-	VMOVUPD    (AX)(CX*8), Y2
-	VMOVUPD    32(AX)(CX*8), Y3
-	VMASKMOVPS (DX)(CX*4), X0, X4
+	VMOVUPD    (CX)(AX*8), Y2
+	VMOVUPD    32(CX)(AX*8), Y3
+	VMASKMOVPS (DX)(AX*4), X0, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y2, Y2
-	VMASKMOVPS 16(DX)(CX*4), X1, X4
+	VMASKMOVPS 16(DX)(AX*4), X1, X4
 	VCVTPS2PD  X4, Y4
 	VADDPD     Y4, Y3, Y3
-	VMOVUPD    Y2, (AX)(CX*8)
-	VMOVUPD    Y3, 32(AX)(CX*8)
+	VMOVUPD    Y2, (CX)(AX*8)
+	VMOVUPD    Y3, 32(CX)(AX*8)
 
 oneadvance:
-	MOVQ xPitch+64(FP), CX
-	LEAQ (DX)(CX*4), DX
+	MOVQ xPitch+64(FP), AX
+	LEAQ (DX)(AX*4), DX
 	SUBQ $0x01, rows+48(FP)
 	JMP  one
 
@@ -18172,24 +18335,25 @@ onedone:
 // func addSquaresAVX2(to []float64, x []float32, mean []float32, rows int, width int, xPitch int, mask []int32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-120
-	MOVQ      to_base+0(FP), AX
+	MOVQ      to_base+0(FP), CX
 	MOVQ      mean_base+48(FP), DX
 	MOVQ      x_base+24(FP), BX
-	MOVQ      mask_base+96(FP), CX
-	VMOVUPS   (CX), X0
+	MOVQ      mask_base+96(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X0
 	VPMOVSXDQ X0, Y1
-	VMOVUPS   16(CX), X3
+	VMOVUPS   16(AX), X3
 	VPMOVSXDQ X3, Y4
 
 many:
 	CMPQ rows+72(FP), $0x04
 	JLT  manydone
-	MOVQ xPitch+88(FP), CX
-	LEAQ (BX)(CX*4), SI
-	LEAQ (SI)(CX*4), DI
-	LEAQ (DI)(CX*4), R8
-	LEAQ (R8)(CX*4), R9
-	XORQ CX, CX
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), SI
+	LEAQ (SI)(AX*4), DI
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R9
+	XORQ AX, AX
 	SUBQ $0x08, width+80(FP)
 	JLT  manyrest
 
@@ -18197,97 +18361,97 @@ manynext:
 	PREFETCHT0  (R9)
 	PREFETCHT0  64(R9)
 	ADDQ        $0x00000080, R9
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VCVTPS2PD   (BX)(CX*4), Y8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VCVTPS2PD   (BX)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VCVTPS2PD   16(BX)(CX*4), Y8
+	VCVTPS2PD   16(BX)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VCVTPS2PD   (SI)(CX*4), Y8
+	VCVTPS2PD   (SI)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VCVTPS2PD   16(SI)(CX*4), Y8
+	VCVTPS2PD   16(SI)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VCVTPS2PD   (DI)(CX*4), Y8
+	VCVTPS2PD   (DI)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VCVTPS2PD   16(DI)(CX*4), Y8
+	VCVTPS2PD   16(DI)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VCVTPS2PD   (R8)(CX*4), Y8
+	VCVTPS2PD   (R8)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VCVTPS2PD   16(R8)(CX*4), Y2
+	VCVTPS2PD   16(R8)(AX*4), Y2
 	VSUBPD      Y5, Y2, Y2
 	VFMADD231PD Y2, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
-	ADDQ        $0x08, CX
-	CMPQ        CX, width+80(FP)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+80(FP)
 	JLE         manynext
 
 manyrest:
 	ADDQ        $0x08, width+80(FP)
-	CMPQ        CX, width+80(FP)
+	CMPQ        AX, width+80(FP)
 	JGE         manyadvance
 	PREFETCHT0  (R9)
 	PREFETCHT0  64(R9)
 	ADDQ        $0x00000080, R9
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VMASKMOVPS  (BX)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VMASKMOVPS  16(BX)(CX*4), X3, X8
+	VMASKMOVPS  16(BX)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VMASKMOVPS  (SI)(CX*4), X0, X8
+	VMASKMOVPS  (SI)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VMASKMOVPS  16(SI)(CX*4), X3, X8
+	VMASKMOVPS  16(SI)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VMASKMOVPS  (DI)(CX*4), X0, X8
+	VMASKMOVPS  (DI)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VMASKMOVPS  16(DI)(CX*4), X3, X8
+	VMASKMOVPS  16(DI)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
 	VFMADD231PD Y8, Y8, Y7
-	VMASKMOVPS  (R8)(CX*4), X0, X8
+	VMASKMOVPS  (R8)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VMASKMOVPS  16(R8)(CX*4), X3, X2
+	VMASKMOVPS  16(R8)(AX*4), X3, X2
 	VCVTPS2PD   X2, Y2
 	VSUBPD      Y5, Y2, Y2
 	VANDPD      Y4, Y2, Y2
 	VFMADD231PD Y2, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
 
 manyadvance:
-	MOVQ xPitch+88(FP), CX
-	LEAQ (R8)(CX*4), BX
+	MOVQ xPitch+88(FP), AX
+	LEAQ (R8)(AX*4), BX
 	SUBQ $0x04, rows+72(FP)
 	JMP  many
 
@@ -18295,53 +18459,53 @@ manydone:
 one:
 	CMPQ rows+72(FP), $0x01
 	JLT  onedone
-	MOVQ xPitch+88(FP), CX
-	LEAQ (BX)(CX*4), R9
-	XORQ CX, CX
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), R9
+	XORQ AX, AX
 	SUBQ $0x08, width+80(FP)
 	JLT  onerest
 
 onenext:
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VCVTPS2PD   (BX)(CX*4), Y8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VCVTPS2PD   (BX)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VCVTPS2PD   16(BX)(CX*4), Y2
+	VCVTPS2PD   16(BX)(AX*4), Y2
 	VSUBPD      Y5, Y2, Y2
 	VFMADD231PD Y2, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
-	ADDQ        $0x08, CX
-	CMPQ        CX, width+80(FP)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+80(FP)
 	JLE         onenext
 
 onerest:
 	ADDQ        $0x08, width+80(FP)
-	CMPQ        CX, width+80(FP)
+	CMPQ        AX, width+80(FP)
 	JGE         oneadvance
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VMASKMOVPS  (BX)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
 	VFMADD231PD Y8, Y8, Y6
-	VMASKMOVPS  16(BX)(CX*4), X3, X2
+	VMASKMOVPS  16(BX)(AX*4), X3, X2
 	VCVTPS2PD   X2, Y2
 	VSUBPD      Y5, Y2, Y2
 	VANDPD      Y4, Y2, Y2
 	VFMADD231PD Y2, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
 
 oneadvance:
-	MOVQ xPitch+88(FP), CX
-	LEAQ (BX)(CX*4), BX
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), BX
 	SUBQ $0x01, rows+72(FP)
 	JMP  one
 
@@ -18352,30 +18516,31 @@ onedone:
 // func addProductsAVX2(to []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·addProductsAVX2(SB), NOSPLIT, $0-152
-	MOVQ      to_base+0(FP), AX
+	MOVQ      to_base+0(FP), CX
 	MOVQ      mean_base+72(FP), DX
 	MOVQ      x_base+24(FP), BX
 	MOVQ      g_base+48(FP), R9
-	MOVQ      mask_base+128(FP), CX
-	VMOVUPS   (CX), X0
+	MOVQ      mask_base+128(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X0
 	VPMOVSXDQ X0, Y1
-	VMOVUPS   16(CX), X3
+	VMOVUPS   16(AX), X3
 	VPMOVSXDQ X3, Y4
 
 many:
 	CMPQ rows+96(FP), $0x04
 	JLT  manydone
-	MOVQ xPitch+112(FP), CX
-	LEAQ (BX)(CX*4), SI
-	LEAQ (SI)(CX*4), DI
-	LEAQ (DI)(CX*4), R8
-	LEAQ (R8)(CX*4), R13
-	MOVQ gPitch+120(FP), CX
-	LEAQ (R9)(CX*4), R10
-	LEAQ (R10)(CX*4), R11
-	LEAQ (R11)(CX*4), R12
-	LEAQ (R12)(CX*4), R14
-	XORQ CX, CX
+	MOVQ xPitch+112(FP), AX
+	LEAQ (BX)(AX*4), SI
+	LEAQ (SI)(AX*4), DI
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R13
+	MOVQ gPitch+120(FP), AX
+	LEAQ (R9)(AX*4), R10
+	LEAQ (R10)(AX*4), R11
+	LEAQ (R11)(AX*4), R12
+	LEAQ (R12)(AX*4), R14
+	XORQ AX, AX
 	SUBQ $0x08, width+104(FP)
 	JLT  manyrest
 
@@ -18386,51 +18551,51 @@ manynext:
 	PREFETCHT0  (R14)
 	PREFETCHT0  64(R14)
 	ADDQ        $0x00000080, R14
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VCVTPS2PD   (BX)(CX*4), Y8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VCVTPS2PD   (BX)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
-	VCVTPS2PD   (R9)(CX*4), Y9
+	VCVTPS2PD   (R9)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y6
-	VCVTPS2PD   16(BX)(CX*4), Y8
+	VCVTPS2PD   16(BX)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
-	VCVTPS2PD   16(R9)(CX*4), Y9
+	VCVTPS2PD   16(R9)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y7
-	VCVTPS2PD   (SI)(CX*4), Y8
+	VCVTPS2PD   (SI)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
-	VCVTPS2PD   (R10)(CX*4), Y9
+	VCVTPS2PD   (R10)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y6
-	VCVTPS2PD   16(SI)(CX*4), Y8
+	VCVTPS2PD   16(SI)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
-	VCVTPS2PD   16(R10)(CX*4), Y9
+	VCVTPS2PD   16(R10)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y7
-	VCVTPS2PD   (DI)(CX*4), Y8
+	VCVTPS2PD   (DI)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
-	VCVTPS2PD   (R11)(CX*4), Y9
+	VCVTPS2PD   (R11)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y6
-	VCVTPS2PD   16(DI)(CX*4), Y8
+	VCVTPS2PD   16(DI)(AX*4), Y8
 	VSUBPD      Y5, Y8, Y8
-	VCVTPS2PD   16(R11)(CX*4), Y9
+	VCVTPS2PD   16(R11)(AX*4), Y9
 	VFMADD231PD Y9, Y8, Y7
-	VCVTPS2PD   (R8)(CX*4), Y8
+	VCVTPS2PD   (R8)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
-	VCVTPS2PD   (R12)(CX*4), Y2
+	VCVTPS2PD   (R12)(AX*4), Y2
 	VFMADD231PD Y2, Y8, Y6
-	VCVTPS2PD   16(R8)(CX*4), Y2
+	VCVTPS2PD   16(R8)(AX*4), Y2
 	VSUBPD      Y5, Y2, Y2
-	VCVTPS2PD   16(R12)(CX*4), Y5
+	VCVTPS2PD   16(R12)(AX*4), Y5
 	VFMADD231PD Y5, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
-	ADDQ        $0x08, CX
-	CMPQ        CX, width+104(FP)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+104(FP)
 	JLE         manynext
 
 manyrest:
 	ADDQ        $0x08, width+104(FP)
-	CMPQ        CX, width+104(FP)
+	CMPQ        AX, width+104(FP)
 	JGE         manyadvance
 	PREFETCHT0  (R13)
 	PREFETCHT0  64(R13)
@@ -18438,74 +18603,74 @@ manyrest:
 	PREFETCHT0  (R14)
 	PREFETCHT0  64(R14)
 	ADDQ        $0x00000080, R14
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VMASKMOVPS  (BX)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
-	VMASKMOVPS  (R9)(CX*4), X0, X9
+	VMASKMOVPS  (R9)(AX*4), X0, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y6
-	VMASKMOVPS  16(BX)(CX*4), X3, X8
+	VMASKMOVPS  16(BX)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
-	VMASKMOVPS  16(R9)(CX*4), X3, X9
+	VMASKMOVPS  16(R9)(AX*4), X3, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y7
-	VMASKMOVPS  (SI)(CX*4), X0, X8
+	VMASKMOVPS  (SI)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
-	VMASKMOVPS  (R10)(CX*4), X0, X9
+	VMASKMOVPS  (R10)(AX*4), X0, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y6
-	VMASKMOVPS  16(SI)(CX*4), X3, X8
+	VMASKMOVPS  16(SI)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
-	VMASKMOVPS  16(R10)(CX*4), X3, X9
+	VMASKMOVPS  16(R10)(AX*4), X3, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y7
-	VMASKMOVPS  (DI)(CX*4), X0, X8
+	VMASKMOVPS  (DI)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
-	VMASKMOVPS  (R11)(CX*4), X0, X9
+	VMASKMOVPS  (R11)(AX*4), X0, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y6
-	VMASKMOVPS  16(DI)(CX*4), X3, X8
+	VMASKMOVPS  16(DI)(AX*4), X3, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y5, Y8, Y8
 	VANDPD      Y4, Y8, Y8
-	VMASKMOVPS  16(R11)(CX*4), X3, X9
+	VMASKMOVPS  16(R11)(AX*4), X3, X9
 	VCVTPS2PD   X9, Y9
 	VFMADD231PD Y9, Y8, Y7
-	VMASKMOVPS  (R8)(CX*4), X0, X8
+	VMASKMOVPS  (R8)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
-	VMASKMOVPS  (R12)(CX*4), X0, X2
+	VMASKMOVPS  (R12)(AX*4), X0, X2
 	VCVTPS2PD   X2, Y2
 	VFMADD231PD Y2, Y8, Y6
-	VMASKMOVPS  16(R8)(CX*4), X3, X2
+	VMASKMOVPS  16(R8)(AX*4), X3, X2
 	VCVTPS2PD   X2, Y2
 	VSUBPD      Y5, Y2, Y2
 	VANDPD      Y4, Y2, Y2
-	VMASKMOVPS  16(R12)(CX*4), X3, X5
+	VMASKMOVPS  16(R12)(AX*4), X3, X5
 	VCVTPS2PD   X5, Y5
 	VFMADD231PD Y5, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
 
 manyadvance:
-	MOVQ xPitch+112(FP), CX
-	LEAQ (R8)(CX*4), BX
-	MOVQ gPitch+120(FP), CX
-	LEAQ (R12)(CX*4), R9
+	MOVQ xPitch+112(FP), AX
+	LEAQ (R8)(AX*4), BX
+	MOVQ gPitch+120(FP), AX
+	LEAQ (R12)(AX*4), R9
 	SUBQ $0x04, rows+96(FP)
 	JMP  many
 
@@ -18513,64 +18678,703 @@ manydone:
 one:
 	CMPQ rows+96(FP), $0x01
 	JLT  onedone
-	MOVQ xPitch+112(FP), CX
-	LEAQ (BX)(CX*4), R13
-	MOVQ gPitch+120(FP), CX
-	LEAQ (R9)(CX*4), R14
-	XORQ CX, CX
+	MOVQ xPitch+112(FP), AX
+	LEAQ (BX)(AX*4), R13
+	MOVQ gPitch+120(FP), AX
+	LEAQ (R9)(AX*4), R14
+	XORQ AX, AX
 	SUBQ $0x08, width+104(FP)
 	JLT  onerest
 
 onenext:
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VCVTPS2PD   (BX)(CX*4), Y8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VCVTPS2PD   (BX)(AX*4), Y8
 	VSUBPD      Y2, Y8, Y8
-	VCVTPS2PD   (R9)(CX*4), Y2
+	VCVTPS2PD   (R9)(AX*4), Y2
 	VFMADD231PD Y2, Y8, Y6
-	VCVTPS2PD   16(BX)(CX*4), Y2
+	VCVTPS2PD   16(BX)(AX*4), Y2
 	VSUBPD      Y5, Y2, Y2
-	VCVTPS2PD   16(R9)(CX*4), Y5
+	VCVTPS2PD   16(R9)(AX*4), Y5
 	VFMADD231PD Y5, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
-	ADDQ        $0x08, CX
-	CMPQ        CX, width+104(FP)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+104(FP)
 	JLE         onenext
 
 onerest:
 	ADDQ        $0x08, width+104(FP)
-	CMPQ        CX, width+104(FP)
+	CMPQ        AX, width+104(FP)
 	JGE         oneadvance
-	VCVTPS2PD   (DX)(CX*4), Y2
-	VMOVUPD     (AX)(CX*8), Y6
-	VCVTPS2PD   16(DX)(CX*4), Y5
-	VMOVUPD     32(AX)(CX*8), Y7
-	VMASKMOVPS  (BX)(CX*4), X0, X8
+	VCVTPS2PD   (DX)(AX*4), Y2
+	VMOVUPD     (CX)(AX*8), Y6
+	VCVTPS2PD   16(DX)(AX*4), Y5
+	VMOVUPD     32(CX)(AX*8), Y7
+	VMASKMOVPS  (BX)(AX*4), X0, X8
 	VCVTPS2PD   X8, Y8
 	VSUBPD      Y2, Y8, Y8
 	VANDPD      Y1, Y8, Y8
-	VMASKMOVPS  (R9)(CX*4), X0, X2
+	VMASKMOVPS  (R9)(AX*4), X0, X2
 	VCVTPS2PD   X2, Y2
 	VFMADD231PD Y2, Y8, Y6
-	VMASKMOVPS  16(BX)(CX*4), X3, X2
+	VMASKMOVPS  16(BX)(AX*4), X3, X2
 	VCVTPS2PD   X2, Y2
 	VSUBPD      Y5, Y2, Y2
 	VANDPD      Y4, Y2, Y2
-	VMASKMOVPS  16(R9)(CX*4), X3, X5
+	VMASKMOVPS  16(R9)(AX*4), X3, X5
 	VCVTPS2PD   X5, Y5
 	VFMADD231PD Y5, Y2, Y7
-	VMOVUPD     Y6, (AX)(CX*8)
-	VMOVUPD     Y7, 32(AX)(CX*8)
+	VMOVUPD     Y6, (CX)(AX*8)
+	VMOVUPD     Y7, 32(CX)(AX*8)
 
 oneadvance:
-	MOVQ xPitch+112(FP), CX
-	LEAQ (BX)(CX*4), BX
-	MOVQ gPitch+120(FP), CX
-	LEAQ (R9)(CX*4), R9
+	MOVQ xPitch+112(FP), AX
+	LEAQ (BX)(AX*4), BX
+	MOVQ gPitch+120(FP), AX
+	LEAQ (R9)(AX*4), R9
 	SUBQ $0x01, rows+96(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func addMomentsAVX2(to []float64, squares []float64, x []float32, rows int, width int, xPitch int, mask []int32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·addMomentsAVX2(SB), NOSPLIT, $0-120
+	MOVQ      to_base+0(FP), CX
+	MOVQ      squares_base+24(FP), DX
+	MOVQ      x_base+48(FP), BX
+	MOVQ      mask_base+96(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X0
+	VPMOVSXDQ X0, Y1
+	VMOVUPS   16(AX), X1
+	VPMOVSXDQ X1, Y2
+
+many:
+	CMPQ rows+72(FP), $0x04
+	JLT  manydone
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), SI
+	LEAQ (SI)(AX*4), DI
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R9
+	XORQ AX, AX
+	SUBQ $0x08, width+80(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0  (R9)
+	PREFETCHT0  64(R9)
+	ADDQ        $0x00000080, R9
+	VMOVUPD     (CX)(AX*8), Y2
+	VMOVUPD     (DX)(AX*8), Y3
+	VMOVUPD     32(CX)(AX*8), Y4
+	VMOVUPD     32(DX)(AX*8), Y5
+	VCVTPS2PD   (BX)(AX*4), Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VCVTPS2PD   16(BX)(AX*4), Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VCVTPS2PD   (SI)(AX*4), Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VCVTPS2PD   16(SI)(AX*4), Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VCVTPS2PD   (DI)(AX*4), Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VCVTPS2PD   16(DI)(AX*4), Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VCVTPS2PD   (R8)(AX*4), Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VCVTPS2PD   16(R8)(AX*4), Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMOVUPD     Y2, (CX)(AX*8)
+	VMOVUPD     Y4, 32(CX)(AX*8)
+	VMOVUPD     Y3, (DX)(AX*8)
+	VMOVUPD     Y5, 32(DX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+80(FP)
+	JLE         manynext
+
+manyrest:
+	ADDQ        $0x08, width+80(FP)
+	CMPQ        AX, width+80(FP)
+	JGE         manyadvance
+	PREFETCHT0  (R9)
+	PREFETCHT0  64(R9)
+	ADDQ        $0x00000080, R9
+	VMOVUPD     (CX)(AX*8), Y2
+	VMOVUPD     (DX)(AX*8), Y3
+	VMOVUPD     32(CX)(AX*8), Y4
+	VMOVUPD     32(DX)(AX*8), Y5
+	VMASKMOVPS  (BX)(AX*4), X0, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VMASKMOVPS  16(BX)(AX*4), X1, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMASKMOVPS  (SI)(AX*4), X0, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VMASKMOVPS  16(SI)(AX*4), X1, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMASKMOVPS  (DI)(AX*4), X0, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VMASKMOVPS  16(DI)(AX*4), X1, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMASKMOVPS  (R8)(AX*4), X0, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VMASKMOVPS  16(R8)(AX*4), X1, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMOVUPD     Y2, (CX)(AX*8)
+	VMOVUPD     Y4, 32(CX)(AX*8)
+	VMOVUPD     Y3, (DX)(AX*8)
+	VMOVUPD     Y5, 32(DX)(AX*8)
+
+manyadvance:
+	MOVQ xPitch+88(FP), AX
+	LEAQ (R8)(AX*4), BX
+	SUBQ $0x04, rows+72(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+72(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), R9
+	XORQ AX, AX
+	SUBQ $0x08, width+80(FP)
+	JLT  onerest
+
+onenext:
+	VMOVUPD     (CX)(AX*8), Y2
+	VMOVUPD     (DX)(AX*8), Y3
+	VMOVUPD     32(CX)(AX*8), Y4
+	VMOVUPD     32(DX)(AX*8), Y5
+	VCVTPS2PD   (BX)(AX*4), Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VCVTPS2PD   16(BX)(AX*4), Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMOVUPD     Y2, (CX)(AX*8)
+	VMOVUPD     Y4, 32(CX)(AX*8)
+	VMOVUPD     Y3, (DX)(AX*8)
+	VMOVUPD     Y5, 32(DX)(AX*8)
+	ADDQ        $0x08, AX
+	CMPQ        AX, width+80(FP)
+	JLE         onenext
+
+onerest:
+	ADDQ        $0x08, width+80(FP)
+	CMPQ        AX, width+80(FP)
+	JGE         oneadvance
+	VMOVUPD     (CX)(AX*8), Y2
+	VMOVUPD     (DX)(AX*8), Y3
+	VMOVUPD     32(CX)(AX*8), Y4
+	VMOVUPD     32(DX)(AX*8), Y5
+	VMASKMOVPS  (BX)(AX*4), X0, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y3
+	VMASKMOVPS  16(BX)(AX*4), X1, X6
+	VCVTPS2PD   X6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y5
+	VMOVUPD     Y2, (CX)(AX*8)
+	VMOVUPD     Y4, 32(CX)(AX*8)
+	VMOVUPD     Y3, (DX)(AX*8)
+	VMOVUPD     Y5, 32(DX)(AX*8)
+
+oneadvance:
+	MOVQ xPitch+88(FP), AX
+	LEAQ (BX)(AX*4), BX
+	SUBQ $0x01, rows+72(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func addGradsAVX2(to []float64, products []float64, x []float32, g []float32, mean []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·addGradsAVX2(SB), NOSPLIT, $0-176
+	MOVQ      to_base+0(FP), CX
+	MOVQ      products_base+24(FP), DX
+	MOVQ      mean_base+96(FP), BX
+	MOVQ      x_base+48(FP), SI
+	MOVQ      g_base+72(FP), R9
+	MOVQ      mask_base+152(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X1
+	VPMOVSXDQ X1, Y1
+	VMOVUPS   16(AX), X1
+	VPMOVSXDQ X1, Y1
+
+many:
+	CMPQ rows+120(FP), $0x03
+	JLT  manydone
+	MOVQ xPitch+136(FP), AX
+	LEAQ (SI)(AX*4), DI
+	LEAQ (DI)(AX*4), R8
+	LEAQ (R8)(AX*4), R12
+	MOVQ gPitch+144(FP), AX
+	LEAQ (R9)(AX*4), R10
+	LEAQ (R10)(AX*4), R11
+	LEAQ (R11)(AX*4), R13
+	XORQ AX, AX
+	SUBQ $0x08, width+128(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000060, R12
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         $0x00000060, R13
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMOVUPS      (SI)(AX*4), Y5
+	VMOVUPS      (R9)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPS      (DI)(AX*4), Y5
+	VMOVUPS      (R10)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPS      (R8)(AX*4), Y5
+	VMOVUPS      (R11)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+	ADDQ         $0x08, AX
+	CMPQ         AX, width+128(FP)
+	JLE          manynext
+
+manyrest:
+	ADDQ         $0x08, width+128(FP)
+	CMPQ         AX, width+128(FP)
+	JGE          manyadvance
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000060, R12
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
+	ADDQ         $0x00000060, R13
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMASKMOVPS   (SI)(AX*4), Y0, Y5
+	VMASKMOVPS   (R9)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMASKMOVPS   (DI)(AX*4), Y0, Y5
+	VMASKMOVPS   (R10)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMASKMOVPS   (R8)(AX*4), Y0, Y5
+	VMASKMOVPS   (R11)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+
+manyadvance:
+	MOVQ xPitch+136(FP), AX
+	LEAQ (R8)(AX*4), SI
+	MOVQ gPitch+144(FP), AX
+	LEAQ (R11)(AX*4), R9
+	SUBQ $0x03, rows+120(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+120(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+136(FP), AX
+	LEAQ (SI)(AX*4), R12
+	MOVQ gPitch+144(FP), AX
+	LEAQ (R9)(AX*4), R13
+	XORQ AX, AX
+	SUBQ $0x08, width+128(FP)
+	JLT  onerest
+
+onenext:
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMOVUPS      (SI)(AX*4), Y5
+	VMOVUPS      (R9)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+	ADDQ         $0x08, AX
+	CMPQ         AX, width+128(FP)
+	JLE          onenext
+
+onerest:
+	ADDQ         $0x08, width+128(FP)
+	CMPQ         AX, width+128(FP)
+	JGE          oneadvance
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMASKMOVPS   (SI)(AX*4), Y0, Y5
+	VMASKMOVPS   (R9)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+
+oneadvance:
+	MOVQ xPitch+136(FP), AX
+	LEAQ (SI)(AX*4), SI
+	MOVQ gPitch+144(FP), AX
+	LEAQ (R9)(AX*4), R9
+	SUBQ $0x01, rows+120(FP)
+	JMP  one
+
+onedone:
+	VZEROUPPER
+	RET
+
+// func addGradsReLUAVX2(to []float64, products []float64, x []float32, g []float32, mean []float32, scale []float32, shift []float32, rows int, width int, xPitch int, gPitch int, mask []int32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·addGradsReLUAVX2(SB), NOSPLIT, $0-224
+	MOVQ      to_base+0(FP), CX
+	MOVQ      products_base+24(FP), DX
+	MOVQ      mean_base+96(FP), BX
+	MOVQ      scale_base+120(FP), SI
+	MOVQ      shift_base+144(FP), DI
+	MOVQ      x_base+48(FP), R8
+	MOVQ      g_base+72(FP), R10
+	MOVQ      mask_base+200(FP), AX
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), X1
+	VPMOVSXDQ X1, Y1
+	VMOVUPS   16(AX), X1
+	VPMOVSXDQ X1, Y1
+
+many:
+	CMPQ rows+168(FP), $0x02
+	JLT  manydone
+	MOVQ xPitch+184(FP), AX
+	LEAQ (R8)(AX*4), R9
+	LEAQ (R9)(AX*4), R12
+	MOVQ gPitch+192(FP), AX
+	LEAQ (R10)(AX*4), R11
+	LEAQ (R11)(AX*4), R13
+	XORQ AX, AX
+	SUBQ $0x08, width+176(FP)
+	JLT  manyrest
+
+manynext:
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
+	PREFETCHT0   (R13)
+	ADDQ         $0x00000040, R13
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMOVUPS      (R8)(AX*4), Y5
+	VMOVUPS      (R10)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPS      (R9)(AX*4), Y5
+	VMOVUPS      (R11)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+	ADDQ         $0x08, AX
+	CMPQ         AX, width+176(FP)
+	JLE          manynext
+
+manyrest:
+	ADDQ         $0x08, width+176(FP)
+	CMPQ         AX, width+176(FP)
+	JGE          manyadvance
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
+	PREFETCHT0   (R13)
+	ADDQ         $0x00000040, R13
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMASKMOVPS   (R8)(AX*4), Y0, Y5
+	VMASKMOVPS   (R10)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMASKMOVPS   (R9)(AX*4), Y0, Y5
+	VMASKMOVPS   (R11)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+
+manyadvance:
+	MOVQ xPitch+184(FP), AX
+	LEAQ (R9)(AX*4), R8
+	MOVQ gPitch+192(FP), AX
+	LEAQ (R11)(AX*4), R10
+	SUBQ $0x02, rows+168(FP)
+	JMP  many
+
+manydone:
+one:
+	CMPQ rows+168(FP), $0x01
+	JLT  onedone
+	MOVQ xPitch+184(FP), AX
+	LEAQ (R8)(AX*4), R12
+	MOVQ gPitch+192(FP), AX
+	LEAQ (R10)(AX*4), R13
+	XORQ AX, AX
+	SUBQ $0x08, width+176(FP)
+	JLT  onerest
+
+onenext:
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMOVUPS      (R8)(AX*4), Y5
+	VMOVUPS      (R10)(AX*4), Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+	ADDQ         $0x08, AX
+	CMPQ         AX, width+176(FP)
+	JLE          onenext
+
+onerest:
+	ADDQ         $0x08, width+176(FP)
+	CMPQ         AX, width+176(FP)
+	JGE          oneadvance
+	VMOVUPD      (CX)(AX*8), Y1
+	VMOVUPD      (DX)(AX*8), Y2
+	VMOVUPD      32(CX)(AX*8), Y3
+	VMOVUPD      32(DX)(AX*8), Y4
+	VMASKMOVPS   (R8)(AX*4), Y0, Y5
+	VMASKMOVPS   (R10)(AX*4), Y0, Y6
+	VSUBPS       (BX)(AX*4), Y5, Y5
+	VMULPS       (SI)(AX*4), Y5, Y7
+	VADDPS       (DI)(AX*4), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x1e, Y8, Y7, Y7
+	VANDPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VCVTPS2PD    X5, Y8
+	VADDPD       Y7, Y1, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y6, Y3, Y3
+	VFMADD231PD  Y6, Y5, Y4
+	VMOVUPD      Y1, (CX)(AX*8)
+	VMOVUPD      Y3, 32(CX)(AX*8)
+	VMOVUPD      Y2, (DX)(AX*8)
+	VMOVUPD      Y4, 32(DX)(AX*8)
+
+oneadvance:
+	MOVQ xPitch+184(FP), AX
+	LEAQ (R8)(AX*4), R8
+	MOVQ gPitch+192(FP), AX
+	LEAQ (R10)(AX*4), R10
+	SUBQ $0x01, rows+168(FP)
 	JMP  one
 
 onedone:

@@ -51,6 +51,10 @@ func (s Sizer) Workspace(d kernels.Desc, out layout.Shape, in []layout.Shape) in
 			local := newLRNLocal(d, in[0][1])
 			need = 4 * int64(threads) * int64(local.floats())
 		}
+	case kernels.BNStats, kernels.BNSums:
+		if len(in) > 0 && in[0].Volume() > 0 {
+			need = 2 * sumWorkspace(in[0])
+		}
 	case kernels.SumOfSquares:
 		if len(in) == 1 { // one sum for each job of a walk, which has half a grain at least
 			need = 8 * int64(2*ceil(in[0].Volume(), grain)+1)

@@ -98,8 +98,10 @@ var makers = map[kernels.Code]func(kernels.Code) []kase{
 	kernels.LRNGrad:        lrnCases,
 	kernels.BNMean:         sumCases,
 	kernels.BNVar:          bnCases,
+	kernels.BNStats:        bnCases,
 	kernels.BN:             bnCases,
 	kernels.BNGammaGrad:    bnCases,
+	kernels.BNSums:         bnCases,
 	kernels.BNGrad:         bnCases,
 	kernels.RunningStat:    statCases,
 	kernels.Dropout:        dropoutCases,
@@ -198,7 +200,8 @@ func sgdCases(kernels.Code) []kase {
 	for _, decay := range []float64{0, 5e-4} {
 		all = append(all, perShape(func(n layout.Shape) kase {
 			return kase{name: fmt.Sprintf("decay=%v/", decay), desc: kernels.Desc{Mu: 0.9, Decay: decay}, mutates: []int{1}, roundings: 8,
-				out: result(n), in: []operand{of(n, signed), of(n, signed), of(n, signed), vec(1, constant(0.01))}}
+				// The summands of m have one sign, so that none is lost in another's rounding.
+				out: result(n), in: []operand{of(n, positive), of(n, positive), of(n, positive), vec(1, constant(0.01))}}
 		})...)
 	}
 	return all

@@ -42,7 +42,7 @@ func lrnCases(code kernels.Code) []kase {
 func bnCases(code kernels.Code) []kase {
 	var all []kase
 	for _, relu := range []bool{false, true} {
-		if relu && code != kernels.BN {
+		if relu && code != kernels.BN && code != kernels.BNSums && code != kernels.BNGrad {
 			continue
 		}
 		all = append(all, perShape(func(n layout.Shape) kase {
@@ -54,12 +54,19 @@ func bnCases(code kernels.Code) []kase {
 			switch code {
 			case kernels.BNVar:
 				c.out, c.in, c.terms = vec(n[1], nil), []operand{x, mean}, each
+			case kernels.BNStats:
+				c.out, c.in, c.terms, c.mutates = vec(n[1], nil), []operand{x, mean}, each, []int{1}
+			case kernels.BNSums:
+				c.out, c.in, c.terms, c.mutates = vec(n[1], nil), []operand{x, mean, variance, gamma, beta, dy, vec(n[1], signed)}, each, []int{6}
 			case kernels.BN:
 				c.out, c.in = result(n), []operand{x, mean, variance, gamma, beta}
 			case kernels.BNGammaGrad:
 				c.out, c.in, c.terms = vec(n[1], nil), []operand{x, mean, variance, dy}, each
 			default:
 				c.out, c.in = result(n), []operand{x, mean, variance, gamma, vec(n[1], signed), vec(n[1], signed), dy}
+				if relu {
+					c.in = append(c.in, beta)
+				}
 			}
 			return c
 		})...)

@@ -44,6 +44,11 @@ func refBNVar(d kernels.Desc, variance *tensor, in []*tensor) {
 	in[0].each(func(_, c, _, _ int, v *float64) { variance.v[c] += (*v - in[1].v[c]) * (*v - in[1].v[c]) / d.Count })
 }
 
+func refBNStats(d kernels.Desc, variance *tensor, in []*tensor) {
+	refBNMean(d, in[1], in)
+	refBNVar(d, variance, in)
+}
+
 func refBN(d kernels.Desc, y *tensor, in []*tensor) {
 	mean, variance, gamma, beta := in[1].v, in[2].v, in[3].v, in[4].v
 	y.fill(func(n, c, h, w int) float64 {
@@ -59,8 +64,29 @@ func refBNGammaGrad(d kernels.Desc, dgamma *tensor, in []*tensor) {
 	})
 }
 
+func refBNSums(d kernels.Desc, dgamma *tensor, in []*tensor) {
+	x, mean, variance, gamma, beta, dbeta := in[0], in[1], in[2], in[3], in[4], in[6]
+	dy := passed(d, x, mean, variance, gamma, beta, in[5])
+	refBNGammaGrad(d, dgamma, []*tensor{x, mean, variance, dy})
+	refBiasGrad(d, dbeta, []*tensor{dy})
+}
+
+// passed is dy where batch norm's ReLU, if there is one, let x pass, else 0.
+func passed(d kernels.Desc, x, mean, variance, gamma, beta, dy *tensor) *tensor {
+	if !d.Epilogue.ReLU {
+		return dy
+	}
+	y, masked := newTensor(x.n), newTensor(x.n)
+	refBN(d, y, []*tensor{x, mean, variance, gamma, beta})
+	refReLUGrad(d, masked, []*tensor{y, dy})
+	return masked
+}
+
 func refBNGrad(d kernels.Desc, dx *tensor, in []*tensor) {
 	x, mean, variance, gamma, dgamma, dbeta, dy := in[0], in[1].v, in[2].v, in[3].v, in[4].v, in[5].v, in[6]
+	if d.Epilogue.ReLU {
+		dy = passed(d, x, in[1], in[2], in[3], in[7], dy)
+	}
 	dx.fill(func(n, c, h, w int) float64 {
 		deviation := math.Sqrt(variance[c] + d.Eps)
 		normal := (*x.at(n, c, h, w) - mean[c]) / deviation

@@ -31,14 +31,27 @@ func channels() {
 	streamed("shiftReLU", "y, x", "v", func(p *pixelLoop) { p.result("y", positive(p, shift(p))) })
 	streamed("norm", "y, x", "mean, scale, shift", func(p *pixelLoop) { p.result("y", norm(p)) })
 	streamed("normReLU", "y, x", "mean, scale, shift", func(p *pixelLoop) { p.result("y", positive(p, norm(p))) })
-	streamed("normGrad", "dx, x, dy", "mean, scale, shift, slope", func(p *pixelLoop) {
-		v, g := p.load("x"), p.load("dy")
-		VSUBPS(p.at("mean"), v, v)
+	// normGrad of how far x is from its mean.
+	normGrad := func(p *pixelLoop, v, g VecVirtual) {
 		VMULPS(p.at("slope"), v, v)
 		VSUBPS(p.at("shift"), g, g)
 		VSUBPS(v, g, g)
 		VMULPS(p.at("scale"), g, g)
 		p.result("dx", g)
+	}
+	streamed("normGrad", "dx, x, dy", "mean, scale, shift, slope", func(p *pixelLoop) {
+		v, g := p.load("x"), p.load("dy")
+		VSUBPS(p.at("mean"), v, v)
+		normGrad(p, v, g)
+	})
+	streamed("normReLUGrad", "dx, x, dy", "mean, scale, bias, shift, slope", func(p *pixelLoop) {
+		v, g, y := p.load("x"), p.load("dy"), YMM()
+		VSUBPS(p.at("mean"), v, v)
+		VMULPS(p.at("scale"), v, y)
+		VADDPS(p.at("bias"), y, y)
+		VCMPPS(Imm(greater), p.zero, y, y)
+		VANDPS(y, g, g)
+		normGrad(p, v, g)
 	})
 	channelSums("addSums", "x", false, 4, func(s *sumLoop, row, half int, sum VecVirtual) {
 		VADDPD(s.load("x", row, half), sum, sum)
@@ -50,6 +63,35 @@ func channels() {
 	channelSums("addProducts", "x, g", true, 4, func(s *sumLoop, row, half int, sum VecVirtual) {
 		v, g := s.deviation("x", row, half), s.load("g", row, half)
 		VFMADD231PD(g, v, sum)
+	})
+	sumLoops("addMoments", "to, squares", "x", "", 4, func(s *sumLoop, row int, sums [][2]VecVirtual) {
+		for h := range 2 {
+			v := s.load("x", row, h)
+			VADDPD(v, sums[0][h], sums[0][h])
+			VFMADD231PD(v, v, sums[1][h])
+		}
+	})
+	grads := func(s *sumLoop, v, g VecVirtual, sums [][2]VecVirtual) {
+		for h := range 2 {
+			wide, of := s.double(g, h), s.double(v, h)
+			VADDPD(wide, sums[0][h], sums[0][h])
+			VFMADD231PD(wide, of, sums[1][h])
+		}
+	}
+	sumLoops("addGrads", "to, products", "x, g", "mean", 3, func(s *sumLoop, row int, sums [][2]VecVirtual) {
+		v, g := s.floats("x", row), s.floats("g", row)
+		VSUBPS(s.value("mean"), v, v)
+		grads(s, v, g, sums)
+	})
+	sumLoops("addGradsReLU", "to, products", "x, g", "mean, scale, shift", 2, func(s *sumLoop, row int, sums [][2]VecVirtual) {
+		v, g, y, zero := s.floats("x", row), s.floats("g", row), YMM(), YMM()
+		VSUBPS(s.value("mean"), v, v)
+		VMULPS(s.value("scale"), v, y)
+		VADDPS(s.value("shift"), y, y)
+		VXORPS(zero, zero, zero)
+		VCMPPS(Imm(greater), zero, y, y)
+		VANDPS(y, g, g)
+		grads(s, v, g, sums)
 	})
 }
 
@@ -247,8 +289,36 @@ type sumLoop struct {
 	mean   [2]VecVirtual         // of four channels
 	masks  [2]VecVirtual         // of the last channels: four floats,
 	wide   [2]VecVirtual         // four doubles
+	whole  VecVirtual            // the mask of the last channels
+	values map[string]Register   // of the channels
 	masked bool                  // these are the last channels
 	index  Register
+}
+
+// floats returns eight channels of a pixel.
+func (s *sumLoop) floats(name string, row int) VecVirtual {
+	v, at := YMM(), Mem{Base: s.rows[name][row], Index: s.index, Scale: 4}
+	if s.masked {
+		VMASKMOVPS(at, s.whole, v)
+	} else {
+		VMOVUPS(at, v)
+	}
+	return v
+}
+
+// value is what eight channels have of a value.
+func (s *sumLoop) value(name string) Mem { return Mem{Base: s.values[name], Index: s.index, Scale: 4} }
+
+// double returns half of eight floats in double precision.
+func (s *sumLoop) double(v VecVirtual, half int) VecVirtual {
+	w := YMM()
+	if half == 0 {
+		VCVTPS2PD(v.AsX(), w)
+		return w
+	}
+	VEXTRACTF128(Imm(1), v, w.AsX())
+	VCVTPS2PD(w.AsX(), w)
+	return w
 }
 
 // load returns four channels of a pixel in double precision.
@@ -273,25 +343,41 @@ func (s *sumLoop) deviation(name string, row, half int) VecVirtual {
 	return v
 }
 
-// channelSums writes a loop that adds so many pixels at a time to the totals.
+// channelSums writes a loop that adds one sum of each channel, half of eight at a time.
 func channelSums(name, operands string, mean bool, together int, body func(s *sumLoop, row, half int, sum VecVirtual)) {
+	values := ""
+	if mean {
+		values = "mean"
+	}
+	sumLoops(name, "to", operands, values, together, func(s *sumLoop, row int, sums [][2]VecVirtual) {
+		for h, sum := range sums[0] {
+			body(s, row, h, sum)
+		}
+	})
+}
+
+// sumLoops writes a loop that adds so many pixels at a time to the totals.
+func sumLoops(name, totals, operands, values string, together int, body func(s *sumLoop, row int, sums [][2]VecVirtual)) {
 	full := name + "AVX2"
 	floats, pitches := operands, ""
-	if mean {
-		floats += ", mean"
+	if values != "" {
+		floats += ", " + values
 	}
 	for _, n := range names(operands) {
 		pitches += ", " + n + "Pitch"
 	}
-	TEXT(full, NOSPLIT, "func(to []float64, "+floats+" []float32, rows, width"+pitches+" int, mask []int32)")
+	TEXT(full, NOSPLIT, "func("+totals+" []float64, "+floats+" []float32, rows, width"+pitches+" int, mask []int32)")
 	Doc(full + " is " + name + "Go. The mask lets through what is beyond the last eight elements of a row.")
 	Pragma("noescape")
-	to := Load(Param("to").Base(), GP64())
-	s := &sumLoop{rows: map[string][]Register{}, index: GP64()}
-	var means Register
-	if mean {
-		means = Load(Param("mean").Base(), GP64())
+	s := &sumLoop{rows: map[string][]Register{}, values: map[string]Register{}, index: GP64()}
+	var to []Register
+	for _, n := range names(totals) {
+		to = append(to, Load(Param(n).Base(), GP64()))
 	}
+	for _, n := range names(values) {
+		s.values[n] = Load(Param(n).Base(), GP64())
+	}
+	one := len(to) == 1 // sums of doubles, with the mean in double precision
 	for _, n := range names(operands) {
 		s.rows[n] = []Register{Load(Param(n).Base(), GP64())}
 		for range together - 1 {
@@ -299,6 +385,8 @@ func channelSums(name, operands string, mean bool, together int, body func(s *su
 		}
 	}
 	t := Load(Param("mask").Base(), GP64())
+	s.whole = YMM()
+	VMOVUPS(Mem{Base: t}, s.whole)
 	for h := range 2 {
 		s.masks[h], s.wide[h], s.mean[h] = YMM(), YMM(), YMM()
 		VMOVUPS(Mem{Base: t, Disp: 16 * h}, s.masks[h].AsX())
@@ -319,21 +407,23 @@ func channelSums(name, operands string, mean bool, together int, body func(s *su
 				ADDQ(U32(32*count), ahead[n])
 			}
 		}
-		var sums [2]VecVirtual
-		for h := range sums {
-			if mean {
-				VCVTPS2PD(Mem{Base: means, Index: s.index, Scale: 4, Disp: 16 * h}, s.mean[h])
+		sums := make([][2]VecVirtual, len(to))
+		for h := range 2 {
+			if one && values != "" {
+				VCVTPS2PD(Mem{Base: s.values["mean"], Index: s.index, Scale: 4, Disp: 16 * h}, s.mean[h])
 			}
-			sums[h] = YMM()
-			VMOVUPD(Mem{Base: to, Index: s.index, Scale: 8, Disp: 32 * h}, sums[h])
+			for k := range to {
+				sums[k][h] = YMM()
+				VMOVUPD(Mem{Base: to[k], Index: s.index, Scale: 8, Disp: 32 * h}, sums[k][h])
+			}
 		}
 		for r := range count {
-			for h, sum := range sums {
-				body(s, r, h, sum)
-			}
+			body(s, r, sums)
 		}
-		for h, sum := range sums {
-			VMOVUPD(sum, Mem{Base: to, Index: s.index, Scale: 8, Disp: 32 * h})
+		for k := range to {
+			for h, sum := range sums[k] {
+				VMOVUPD(sum, Mem{Base: to[k], Index: s.index, Scale: 8, Disp: 32 * h})
+			}
 		}
 	}
 	left, width := inMemory(Param("rows")), inMemory(Param("width"))
