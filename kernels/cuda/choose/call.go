@@ -24,6 +24,21 @@ type chooser func(c *call) error
 
 // Bind returns the launches of a kernel call. See kernels.Backend.Bind.
 func Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kernels.Region) ([]Launch, error) {
+	c, err := newCall(d, out, in, space)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.choose(); err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
+	}
+	if c.used > space.Bytes {
+		return nil, fmt.Errorf("cuda: %s: a workspace of %d bytes, needs %d", d.Code, space.Bytes, c.used)
+	}
+	return c.launches, nil
+}
+
+// newCall checks a call's operands, each by itself.
+func newCall(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kernels.Region) (*call, error) {
 	c := &call{d: d, space: space}
 	var err error
 	if c.out, err = newView(out); err != nil {
@@ -36,13 +51,7 @@ func Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kerne
 		}
 		c.in = append(c.in, v)
 	}
-	if err := c.choose(); err != nil {
-		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
-	}
-	if c.used > space.Bytes {
-		return nil, fmt.Errorf("cuda: %s: a workspace of %d bytes, needs %d", d.Code, space.Bytes, c.used)
-	}
-	return c.launches, nil
+	return c, nil
 }
 
 var errUnknown = errors.New("there is no such kernel")

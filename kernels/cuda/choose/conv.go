@@ -1,0 +1,153 @@
+package choose
+
+import (
+	"fmt"
+
+	"cleave/kernels"
+)
+
+// conv is the geometry of a convolution, the same in all three passes.
+type conv struct {
+	d       kernels.Desc
+	x, w, y *view
+	bias    *view // or nil
+	groups  int
+	c, k    int // channels and filters of a group
+}
+
+// conv checks a call's operands and names them.
+func (c *call) conv() (*conv, error) {
+	g := &conv{d: c.d, groups: max(1, c.d.Groups)}
+	want := 2
+	switch c.d.Code {
+	case kernels.ConvForward:
+		if c.d.Epilogue.Bias {
+			want = 3
+		}
+	}
+	if err := c.inputs(want); err != nil {
+		return nil, err
+	}
+	switch c.d.Code {
+	case kernels.ConvForward:
+		g.x, g.w, g.y = &c.in[0], &c.in[1], &c.out
+		if want == 3 {
+			g.bias = &c.in[2]
+		}
+	case kernels.ConvDataGrad:
+		g.x, g.w, g.y = &c.out, &c.in[1], &c.in[0]
+	default:
+		g.x, g.w, g.y = &c.in[0], &c.out, &c.in[1]
+	}
+	g.c, g.k = g.x.n[1]/g.groups, g.y.n[1]/g.groups
+	return g, g.check()
+}
+
+// check reports an error unless the shapes fit together and the window is one.
+func (g *conv) check() error {
+	for _, v := range []*view{g.x, g.w, g.y, g.bias} {
+		if v != nil && v.dtype != kernels.F32 {
+			return fmt.Errorf("element type %d, takes single precision", v.dtype)
+		}
+	}
+	win := g.d.Window
+	for a := range 2 {
+		if win.Kernel[a] < 1 || win.Stride[a] < 1 || win.Dilation[a] < 1 || win.Pad[2*a] < 0 || win.Pad[2*a+1] < 0 {
+			return fmt.Errorf("a window of %+v", win)
+		}
+	}
+	if g.groups*g.c != g.x.n[1] || g.groups*g.k != g.y.n[1] {
+		return fmt.Errorf("%d groups do not divide %d channels and %d filters", g.groups, g.x.n[1], g.y.n[1])
+	}
+	if w := g.w.n; w[0] != g.y.n[1] || w[1] != g.c || w[2] != win.Kernel[0] || w[3] != win.Kernel[1] {
+		return fmt.Errorf("filters of %v in %d groups for %v and %v", w, g.groups, g.x.n, g.y.n)
+	}
+	if g.x.n[0] != g.y.n[0] {
+		return fmt.Errorf("%d samples and %d", g.x.n[0], g.y.n[0])
+	}
+	for a := range 2 {
+		reach := (g.y.n[2+a]-1)*win.Stride[a] + win.Dilation[a]*(win.Kernel[a]-1) + 1
+		if reach > g.x.n[2+a]+win.Pad[2*a]+win.Pad[2*a+1] {
+			return fmt.Errorf("%v has more rows or columns than windows of %+v fit into %v", g.y.n, win, g.x.n)
+		}
+	}
+	if g.bias != nil && g.bias.n[0] != g.y.n[1] {
+		return fmt.Errorf("a bias of %v for %v", g.bias.n, g.y.n)
+	}
+	return nil
+}
+
+// operand is a view's address and strides.
+func (v *view) operand() []Arg { return append([]Arg{v.ptr()}, v.steps()...) }
+
+// geometry is what all of the kernels take: N, G, C, K, H, W, P, Q, R, S and the window.
+func (g *conv) geometry() []Arg {
+	win := g.d.Window
+	return nums(g.x.n[0], g.groups, g.c, g.k, g.x.n[2], g.x.n[3], g.y.n[2], g.y.n[3], win.Kernel[0], win.Kernel[1],
+		win.Stride[0], win.Stride[1], win.Dilation[0], win.Dilation[1], win.Pad[0], win.Pad[2])
+}
+
+// epilogue is the bias, its stride, and whether ReLU follows.
+func (g *conv) epilogue() []Arg {
+	relu := 0
+	if g.d.Code == kernels.ConvForward && g.d.Epilogue.ReLU {
+		relu = 1
+	}
+	if g.bias == nil {
+		return []Arg{null(), num(0), num(relu)}
+	}
+	return []Arg{g.bias.ptr(), num(g.bias.st[0]), num(relu)}
+}
+
+// taps is the number of a filter's rows × columns.
+func (g *conv) taps() int { return g.w.n[2] * g.w.n[3] }
+
+// way is one way to compute a call. Whether it is there and its workspace are functions of
+// the descriptor and the boxes' extents.
+type way struct {
+	name   string
+	lies   bool  // whether the operands lie as it needs them
+	bytes  int64 // of the workspace
+	launch func(c *call, scratch int64)
+}
+
+// ways lists those of a convolution, best first. The last runs any.
+func (g *conv) ways() []way {
+	var all []way
+	for _, family := range convFamilies {
+		all = append(all, family(g)...)
+	}
+	return all
+}
+
+// convFamilies are the kinds of kernels, best first. Each returns what fits the extents.
+var convFamilies = []func(g *conv) []way{
+	anyWays,
+}
+
+// chooseConv launches the best way. A call takes the workspace of the hungriest, so that
+// how operands lie does not matter to the plan.
+func chooseConv(c *call) error {
+	return c.chooseWay(func(w *way) bool { return w.lies })
+}
+
+// chooseWay launches the first way that is wanted.
+func (c *call) chooseWay(want func(w *way) bool) error {
+	g, err := c.conv()
+	if err != nil {
+		return err
+	}
+	ways := g.ways()
+	var bytes int64
+	for _, w := range ways {
+		bytes = max(bytes, w.bytes)
+	}
+	scratch := c.scratch(bytes)
+	for i := range ways {
+		if want(&ways[i]) {
+			ways[i].launch(c, scratch)
+			return nil
+		}
+	}
+	return errUnknown
+}
