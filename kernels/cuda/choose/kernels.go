@@ -3,4 +3,9 @@
 package choose
 
 // Kernels are the CUDA kernels by name.
-var Kernels = map[string]Kernel{}
+var Kernels = map[string]Kernel{
+	"conv_data_grad_any_f32":   {"conv_any", "piiiipiiiipiiiiiiiiiiiiiiiiiiiil", 256, 0},
+	"conv_filter_grad_any_f32": {"conv_any", "piiiipiiiiiiiiiiiiiiiiiiiipil", 256, 0},
+	"conv_forward_any_f32":     {"conv_any", "piiiipiiiipiiiiiiiiiiiiiiiiiiiipiil", 256, 0},
+	"conv_sum_f32":             {"conv_any", "pipiiiiiiipiil", 256, 0},
+}
