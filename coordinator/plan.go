@@ -31,6 +31,7 @@ type planSettings struct {
 	data    string
 	size    int
 	classes int
+	device  string
 	threads int
 	format  string
 	verbose bool
@@ -40,14 +41,14 @@ type planSettings struct {
 
 func (a *app) planCommand() *cobra.Command {
 	d := defaultSettings()
-	s := planSettings{model: d.model, workers: d.local, batch: d.batch, policy: d.policy, threads: 1, format: "table"}
+	s := planSettings{model: d.model, workers: d.local, batch: d.batch, policy: d.policy, device: d.device, threads: 1, format: "table"}
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show how a net is split, what is exchanged and what memory it takes",
 		Long: `Show how a net is split over workers: the home and the local shape of each layer, what
 is exchanged where, and the memory of each worker beside that of one worker alone. It needs
-no worker. The figures are those that train has with the same flags: give the --threads of
-each worker, for they take memory too, and the --data.`,
+no worker. The figures are those that train has with the same flags: give the --device and
+the --threads of each worker, for they take memory too, and the --data.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return a.plan(&s) },
 	}
@@ -62,9 +63,10 @@ each worker, for they take memory too, and the --data.`,
 	f.StringVar(&s.data, "data", "", "take the size of the images and the classes from this data (see coordinator train --help; default: the net's own)")
 	f.IntVar(&s.size, "size", 0, "rows and columns of the images (default: the net's own)")
 	f.IntVar(&s.classes, "classes", 0, "classes to tell apart (default: the net's own)")
-	f.IntVar(&s.threads, "threads", s.threads, "threads of each worker")
+	f.StringVar(&s.device, "device", s.device, "device of the workers, as with train --local")
+	f.IntVar(&s.threads, "threads", s.threads, "threads of each worker that computes on the CPU")
 	f.StringVar(&s.format, "format", s.format, "table or json (see docs/formats.md)")
-	f.BoolVarP(&s.verbose, "verbose", "v", false, "show what runs each convolution, too: the kernel for this machine's processor and how it is divided")
+	f.BoolVarP(&s.verbose, "verbose", "v", false, "show what runs each convolution, too: the kernel (on the CPU, for this machine's processor) and how it is divided")
 	return c
 }
 
@@ -102,6 +104,9 @@ func (s *planSettings) validate() error {
 	say(s.groups < 0 || s.changed("groups") && s.groups == 0, "--groups must be at least 1, not %d", s.groups)
 	say(s.size < 0 || s.changed("size") && s.size == 0, "--size must be at least 1, not %d", s.size)
 	say(s.classes < 0 || s.changed("classes") && s.classes == 0, "--classes must be at least 1, not %d", s.classes)
+	if _, err := deviceList(s.device, s.workers); err != nil && s.workers >= 1 {
+		faults = append(faults, fmt.Errorf("--device: %w", err))
+	}
 	say(s.threads < 1, "--threads must be at least 1, not %d", s.threads)
 	say(s.data != "" && (s.size != 0 || s.classes != 0), "give --data or --size and --classes, not both")
 	return usageFaults(faults)
@@ -132,6 +137,10 @@ func (s *planSettings) net() (model.Config, error) {
 
 // report plans the net for the workers, and for one.
 func (s *planSettings) report(net model.Config) (program.Report, error) {
+	devices, err := deviceList(s.device, s.workers)
+	if err != nil {
+		return program.Report{}, err
+	}
 	build := func(workers int, policy string) (*program.Bundle, error) {
 		d := defaultSettings()
 		b, err := job.Draw(job.Design{Model: s.model, Net: net, Optimizer: d.optimizer(), Policy: policy, Workers: workers, Evaluate: true})
@@ -140,7 +149,7 @@ func (s *planSettings) report(net model.Config) (program.Report, error) {
 		}
 		sizers := make([]kernels.Sizer, workers)
 		for i := range sizers {
-			if sizers[i], err = sizer(d.device, s.threads); err != nil {
+			if sizers[i], err = sizer(devices[i], s.threads); err != nil {
 				return nil, err
 			}
 		}
