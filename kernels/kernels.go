@@ -65,6 +65,23 @@ type Operand struct {
 // queued, behind all that was queued before.
 type Launch func() error
 
+// Call is a kernel call: what Backend.Bind takes.
+type Call struct {
+	Desc      Desc
+	Out       Operand
+	In        []Operand
+	Workspace Region
+}
+
+// Batcher is a Backend that runs some calls of one kernel at once, such as the updates of
+// all parameters.
+type Batcher interface {
+	// BindBatch binds the first n of calls, which would run one after the other, have one
+	// Code and each other's outputs as no input, to one Launch with the same results. n is 0
+	// where there is nothing to gain.
+	BindBatch(calls []Call) (n int, l Launch, err error)
+}
+
 // Backend runs kernels on one device. It is used by one goroutine at a time.
 type Backend interface {
 	Sizer

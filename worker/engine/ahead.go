@@ -1,6 +1,10 @@
 package engine
 
-import "cleave/proto/programpb"
+import (
+	"sort"
+
+	"cleave/proto/programpb"
+)
 
 // Upload begins to copy those of a section's inputs to the device that the next Run of it
 // will use, while the device still works on the last one; Run copies the others. It may be
@@ -55,8 +59,10 @@ func (e *Engine) loadEarly(arena []buffer) {
 				last = i
 			}
 		}
-		if last >= 0 && s.steps[last].action == run {
-			s.steps[last].last = append(s.steps[last].last, in)
+		// The step that the instruction is part of.
+		at := sort.Search(len(s.steps), func(i int) bool { return s.steps[i].first > last }) - 1
+		if last >= 0 && s.steps[at].action == run {
+			s.steps[at].last = append(s.steps[at].last, in)
 		}
 	}
 }

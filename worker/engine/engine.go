@@ -58,6 +58,7 @@ const (
 // step is one bound instruction.
 type step struct {
 	action action
+	first  int            // the instruction, or the first of them
 	launch kernels.Launch // run
 	last   []*input       // run: the inputs that nothing reads after it (see ahead.go)
 	in     kernels.Import // post, wait

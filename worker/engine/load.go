@@ -17,14 +17,6 @@ const (
 	deadlineFactor = 20
 )
 
-// call is a checked kernel call, not bound yet.
-type call struct {
-	desc      kernels.Desc
-	out       kernels.Operand
-	in        []kernels.Operand
-	workspace kernels.Region
-}
-
 // load checks the whole Program before it reserves the arena, then binds it.
 func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
 	// The checks below are meant to be complete; a fault that slips through them into a
@@ -48,7 +40,7 @@ func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
 	msgs := &messages{rank: p.Rank, ranks: p.Ranks, arena: arena, byTag: make(map[uint32]*message)}
 
 	// First pass: everything that needs no device.
-	calls := make([][]call, len(p.Sections))
+	calls := make([][]kernels.Call, len(p.Sections))
 	for i, s := range p.Sections {
 		if e.sections[s.GetName()] != nil {
 			return nil, fmt.Errorf("there are two sections %q", s.GetName())
@@ -58,7 +50,7 @@ func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
 			return nil, fmt.Errorf("section %q: %w", s.GetName(), err)
 		}
 		e.sections[s.GetName()] = &section{index: i, name: s.GetName(), deadline: d}
-		calls[i] = make([]call, len(s.GetInstructions()))
+		calls[i] = make([]kernels.Call, len(s.GetInstructions()))
 		for j, n := range s.GetInstructions() {
 			if err := check(arena, msgs, i, n, p.ArenaBytes, &calls[i][j]); err != nil {
 				return nil, e.at(i, j, err)
@@ -85,11 +77,15 @@ func load(p *programpb.Program, b kernels.Backend) (e *Engine, err error) {
 		return nil, err
 	}
 	for i, s := range p.Sections {
-		steps := make([]step, len(calls[i]))
-		for j, n := range s.GetInstructions() {
-			if steps[j], err = bind(b, msgs, n, &calls[i][j]); err != nil {
+		steps := make([]step, 0, len(calls[i]))
+		for j := 0; j < len(calls[i]); {
+			n, v, err := bind(b, msgs, s.GetInstructions()[j:], calls[i][j:])
+			if err != nil {
 				return nil, e.at(i, j, err)
 			}
+			v.first = j
+			steps = append(steps, v)
+			j += n
 		}
 		e.sections[s.GetName()].steps = steps
 	}
@@ -130,7 +126,7 @@ func transferOf(n *programpb.Instruction) (action, *programpb.Transfer, bool) {
 }
 
 // check checks one instruction against the buffers; of a run it fills c.
-func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction, size uint64, c *call) error {
+func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction, size uint64, c *kernels.Call) error {
 	if a, t, ok := transferOf(n); ok {
 		_, err := msgs.add(section, a, t)
 		return err
@@ -140,15 +136,15 @@ func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction
 		return fmt.Errorf("an instruction of no known kind")
 	}
 	var err error
-	if c.desc, err = decodeKernel(r.Kernel); err != nil {
+	if c.Desc, err = decodeKernel(r.Kernel); err != nil {
 		return err
 	}
-	if c.out, err = view(arena, r.Out); err != nil {
+	if c.Out, err = view(arena, r.Out); err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	c.in = make([]kernels.Operand, len(r.In))
+	c.In = make([]kernels.Operand, len(r.In))
 	for i, v := range r.In {
-		if c.in[i], err = view(arena, v); err != nil {
+		if c.In[i], err = view(arena, v); err != nil {
 			return fmt.Errorf("input %d: %w", i, err)
 		}
 	}
@@ -158,12 +154,12 @@ func check(arena []buffer, msgs *messages, section int, n *programpb.Instruction
 	if r.WorkspaceOffset%uint64(kernels.F32.Size()) != 0 {
 		return fmt.Errorf("workspace at %d is not aligned", r.WorkspaceOffset)
 	}
-	c.workspace = kernels.Region{Offset: int64(r.WorkspaceOffset), Bytes: int64(r.WorkspaceBytes)}
-	if overlap(c.workspace, c.out.Region) {
+	c.Workspace = kernels.Region{Offset: int64(r.WorkspaceOffset), Bytes: int64(r.WorkspaceBytes)}
+	if overlap(c.Workspace, c.Out.Region) {
 		return fmt.Errorf("the workspace lies over the output")
 	}
-	for i := range c.in {
-		if overlap(c.workspace, c.in[i].Region) {
+	for i := range c.In {
+		if overlap(c.Workspace, c.In[i].Region) {
 			return fmt.Errorf("the workspace lies over input %d", i)
 		}
 	}
@@ -174,37 +170,74 @@ func overlap(a, b kernels.Region) bool {
 	return a.Bytes > 0 && b.Bytes > 0 && a.Offset < b.Offset+b.Bytes && b.Offset < a.Offset+a.Bytes
 }
 
-// bind prepares one checked instruction.
-func bind(b kernels.Backend, msgs *messages, n *programpb.Instruction, c *call) (step, error) {
-	if a, t, ok := transferOf(n); ok {
+// bind prepares the first of some checked instructions, or the first n of them if the device
+// runs these at once.
+func bind(b kernels.Backend, msgs *messages, code []*programpb.Instruction, calls []kernels.Call) (n int, s step, err error) {
+	if a, t, ok := transferOf(code[0]); ok {
 		g := msgs.byTag[t.Tag]
-		return step{action: a, in: g.in, out: g.out, tag: g.slot.Tag, peer: g.slot.Peer}, nil
+		return 1, step{action: a, in: g.in, out: g.out, tag: g.slot.Tag, peer: g.slot.Peer}, nil
 	}
-	launch, err := bindKernel(b, c)
-	if err != nil {
-		return step{}, err
+	if batcher, ok := b.(kernels.Batcher); ok {
+		if alike := independent(code, calls); alike > 1 {
+			n, launch, err := batcher.BindBatch(calls[:alike])
+			if err != nil || n > 0 {
+				return n, step{action: run, launch: launch}, err
+			}
+		}
 	}
-	return step{action: run, launch: launch}, nil
+	launch, err := bindKernel(b, &calls[0])
+	return 1, step{action: run, launch: launch}, err
+}
+
+// independent counts the calls from the first on that run the same kernel and read nothing
+// that one of them writes, but for what they update in place.
+func independent(code []*programpb.Instruction, calls []kernels.Call) int {
+	for i := range calls {
+		if code[i].GetRun() == nil || calls[i].Desc.Code != calls[0].Desc.Code {
+			return i
+		}
+		for k := range i {
+			for _, a := range writes(&calls[k]) {
+				for _, o := range calls[i].In {
+					if overlap(a, o.Region) {
+						return i
+					}
+				}
+			}
+		}
+	}
+	return len(calls)
+}
+
+// writes lists the regions that a call writes.
+func writes(c *kernels.Call) []kernels.Region {
+	all := []kernels.Region{c.Out.Region}
+	for _, i := range append(c.Desc.Code.Updates(), c.Desc.Code.Fills()...) {
+		if i < len(c.In) {
+			all = append(all, c.In[i].Region)
+		}
+	}
+	return all
 }
 
 // bindKernel lets the backend check the call before its workspace is asked for: a sizer
 // may count on a call that makes sense.
-func bindKernel(b kernels.Backend, c *call) (launch kernels.Launch, err error) {
+func bindKernel(b kernels.Backend, c *kernels.Call) (launch kernels.Launch, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			launch, err = nil, fmt.Errorf("the device cannot make sense of it: %v", r)
 		}
 	}()
-	launch, err = b.Bind(c.desc, c.out, c.in, c.workspace)
+	launch, err = b.Bind(c.Desc, c.Out, c.In, c.Workspace)
 	if err != nil {
 		return nil, err
 	}
 	if launch == nil {
 		return nil, fmt.Errorf("the device has no such kernel")
 	}
-	shapes := shapesOf(c.in)
-	if need := b.Workspace(c.desc, c.out.Box.Shape(), shapes); c.workspace.Bytes < need {
-		return nil, fmt.Errorf("a workspace of %d bytes, it takes %d", c.workspace.Bytes, need)
+	shapes := shapesOf(c.In)
+	if need := b.Workspace(c.Desc, c.Out.Box.Shape(), shapes); c.Workspace.Bytes < need {
+		return nil, fmt.Errorf("a workspace of %d bytes, it takes %d", c.Workspace.Bytes, need)
 	}
 	return launch, nil
 }

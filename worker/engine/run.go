@@ -69,10 +69,10 @@ func (e *Engine) run(ctx context.Context, s *section) error {
 	}
 	for i := range s.steps {
 		if ctx.Err() != nil {
-			return e.at(s.index, i, context.Cause(ctx))
+			return e.at(s.index, s.steps[i].first, context.Cause(ctx))
 		}
 		if err := e.do(ctx, s, &s.steps[i]); err != nil {
-			return e.at(s.index, i, err)
+			return e.at(s.index, s.steps[i].first, err)
 		}
 	}
 	if err := e.handOver(true); err != nil {

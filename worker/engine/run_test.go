@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cleave/kernels"
 	"cleave/layout"
 	"cleave/proto/programpb"
 	"cleave/worker/exchange"
@@ -36,7 +37,7 @@ func put(t testing.TB, e *Engine, section, name string, v ...float32) {
 }
 
 // everyRank loads and starts the ranks of a job in this process and runs f on each.
-func everyRank(t *testing.T, ranks int, program func(rank int) *programpb.Program, f func(ctx context.Context, rank int, e *Engine) error) {
+func everyRank(t *testing.T, ranks int, open func() kernels.Backend, program func(rank int) *programpb.Program, f func(ctx context.Context, rank int, e *Engine) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -46,7 +47,7 @@ func everyRank(t *testing.T, ranks int, program func(rank int) *programpb.Progra
 		wg.Go(func() {
 			errs[r] = func() error {
 				defer tr.Close()
-				e, err := New(program(r), newToy(), tr)
+				e, err := New(program(r), open(), tr)
 				if err != nil {
 					return err
 				}
@@ -67,9 +68,14 @@ func everyRank(t *testing.T, ranks int, program func(rank int) *programpb.Progra
 }
 
 func TestRanksExchange(t *testing.T) {
+	testRanksExchange(t, func() kernels.Backend { return newToy() })
+}
+
+func testRanksExchange(t *testing.T, open func() kernels.Backend) {
+	t.Helper()
 	for ranks := 1; ranks <= 4; ranks++ {
 		program := func(r int) *programpb.Program { return allReduce(r, ranks, 3) }
-		everyRank(t, ranks, program, func(ctx context.Context, rank int, e *Engine) error {
+		everyRank(t, ranks, open, program, func(ctx context.Context, rank int, e *Engine) error {
 			if err := e.Run(ctx, "init"); err != nil {
 				return err
 			}
