@@ -33,9 +33,13 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// built returns the path of a command, coordinator or worker.
+// built returns the path of a command, coordinator or worker: in the folder CLEAVE_TEST_BIN
+// if that is set, such as binaries for GPUs.
 func built(t *testing.T, name string) string {
 	t.Helper()
+	if dir := os.Getenv("CLEAVE_TEST_BIN"); dir != "" {
+		return filepath.Join(dir, name)
+	}
 	build.Do(func() {
 		dir, err := os.MkdirTemp("", "cleave-e2e-")
 		if err != nil {

@@ -62,9 +62,9 @@ func TestSameNumbers(t *testing.T) {
 	}
 }
 
-func (m matrix) train(t *testing.T, policy string, workers, threads int) []event {
-	return only(train(t, "--model", m.net, "--data", m.data, "--batch", strconv.Itoa(m.batch), "--steps", strconv.Itoa(m.steps),
-		"--lr", "0.001", "--policy", policy, "--local", strconv.Itoa(workers), "--threads", strconv.Itoa(threads), "--metrics-tensors"), "step")
+func (m matrix) train(t *testing.T, policy string, workers, threads int, more ...string) []event {
+	return only(train(t, append([]string{"--model", m.net, "--data", m.data, "--batch", strconv.Itoa(m.batch), "--steps", strconv.Itoa(m.steps),
+		"--lr", "0.001", "--policy", policy, "--local", strconv.Itoa(workers), "--threads", strconv.Itoa(threads), "--metrics-tensors"}, more...)...), "step")
 }
 
 func (m matrix) compare(t *testing.T, want, got []event) {
