@@ -4,21 +4,22 @@ package cpu
 // None of it changes the order in which a result's products are summed but channels,
 // which depends on shapes and the tier only.
 type blocking struct {
-	lanes    bool        // several groups share vectors: a bundle is what a group is otherwise
-	per      int         // in lanes, channels of a group
-	bundles  int         // groups, or vectors of them
-	parts    []part      // a bundle's output channels
-	width    int         // floats of all parts
-	inPlace  bool        // the source is read where it is: no tap lies beside it
-	channels int         // of the source, in one pass over a job's outputs
-	samples  int         // of a job, as all below
-	rows     int         // of positions
-	cols     int         // of positions
-	some     int         // bundles
-	few      int         // parts
-	copied   [2]int      // rows and columns of the panel
-	pitch    int         // floats from position to position of the panel
-	direct   *directTile // instead of the parts' tile; nil: none
+	lanes      bool            // several groups share vectors: a bundle is what a group is otherwise
+	per        int             // in lanes, channels of a group
+	bundles    int             // groups, or vectors of them
+	parts      []part          // a bundle's output channels
+	width      int             // floats of all parts
+	inPlace    bool            // the source is read where it is: no tap lies beside it
+	channels   int             // of the source, in one pass over a job's outputs
+	samples    int             // of a job, as all below
+	rows       int             // of positions
+	cols       int             // of positions
+	some       int             // bundles
+	few        int             // parts
+	copied     [2]int          // rows and columns of the panel
+	pitch      int             // floats from position to position of the panel
+	direct     *directTile     // instead of the parts' tile; nil: none
+	directGrad *directGradTile // likewise
 }
 
 const (
@@ -33,7 +34,8 @@ func (p *product) choose(t *tier, threads int, mem caches) blocking {
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
-	if b.direct = p.direct(t); b.direct != nil {
+	b.direct, b.directGrad = p.direct(t), p.directGrad(t)
+	if b.direct != nil || b.directGrad != nil {
 		b.lanes, b.inPlace, b.per, b.bundles, b.width = true, true, m, p.groups*m/lanes, lanes
 		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
 		b.samples, b.rows, b.cols, b.some, b.few = 1, even(rows, directRows), cols, b.bundles, 1

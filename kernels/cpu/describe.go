@@ -100,6 +100,8 @@ func (w *line) product(p *product, b *blocking) {
 	switch {
 	case b.direct != nil:
 		w.put("direct %dx%d", b.direct.outputs, b.direct.lanes)
+	case b.directGrad != nil:
+		w.put("direct gradient %dx%d", b.directGrad.positions, b.directGrad.lanes)
 	case b.lanes:
 		bundles = "vectors"
 		w.put("lanes")

@@ -38,6 +38,12 @@ func emulatedTiers(t *testing.T) []*tier {
 				e.direct[i].run[ends] = emulateDirect(t, routines, fmt.Sprintf("direct%s_%dby%d%s", set(e.lanes), e.direct[i].per, e.direct[i].stride, side))
 			}
 		}
+		e.directGrads = slices.Clone(real.directGrads)
+		for i := range e.directGrads {
+			for end, side := range []string{"Inner", "Right"} {
+				e.directGrads[i].run[end] = emulateDirectGrad(t, routines, fmt.Sprintf("directGrad%s_%d%s", set(e.lanes), e.directGrads[i].per, side))
+			}
+		}
 		for i, k := range e.outers {
 			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
 		}
@@ -142,6 +148,19 @@ func emulateDirect(t *testing.T, routines map[string]*routine, name string) dire
 			m.frame[name] = int64(v)
 		}
 		m.scalars["low"] = low
+		m.run(name, routines[name])
+	}
+}
+
+func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) directGradFunc {
+	return func(w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors, ahead int) {
+		m := newMachine(t)
+		m.slice("w", 1, w)
+		m.slice("dy", 2, dy)
+		m.slice("dx", 3, dx)
+		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dxRow": dxRow, "dxCol": dxCol, "vectors": vectors, "ahead": ahead} {
+			m.frame[name] = int64(v)
+		}
 		m.run(name, routines[name])
 	}
 }

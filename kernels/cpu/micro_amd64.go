@@ -189,6 +189,16 @@ func directAVX2_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX2_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
 
+// directGradAVX2_1Inner is directGradReference for 8 lanes and 2 positions, in groups of 1 channels.
+//
+//go:noescape
+func directGradAVX2_1Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX2_1Right is directGradReference for 8 lanes and 2 positions, in groups of 1 channels.
+//
+//go:noescape
+func directGradAVX2_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
 // directAVX2_2by1Inner is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
 //
 //go:noescape
@@ -228,6 +238,16 @@ func directAVX2_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int,
 //
 //go:noescape
 func directAVX2_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directGradAVX2_2Inner is directGradReference for 8 lanes and 2 positions, in groups of 2 channels.
+//
+//go:noescape
+func directGradAVX2_2Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX2_2Right is directGradReference for 8 lanes and 2 positions, in groups of 2 channels.
+//
+//go:noescape
+func directGradAVX2_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
 // directAVX2_4by1Inner is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
 //
@@ -269,6 +289,16 @@ func directAVX2_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX2_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
 
+// directGradAVX2_4Inner is directGradReference for 8 lanes and 2 positions, in groups of 4 channels.
+//
+//go:noescape
+func directGradAVX2_4Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX2_4Right is directGradReference for 8 lanes and 2 positions, in groups of 4 channels.
+//
+//go:noescape
+func directGradAVX2_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
 // directAVX2_8by1Inner is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
 //
 //go:noescape
@@ -308,6 +338,16 @@ func directAVX2_8by1Both(w []float32, x []float32, rows int, xRow int, xCol int,
 //
 //go:noescape
 func directAVX2_8by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directGradAVX2_8Inner is directGradReference for 8 lanes and 2 positions, in groups of 8 channels.
+//
+//go:noescape
+func directGradAVX2_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX2_8Right is directGradReference for 8 lanes and 2 positions, in groups of 8 channels.
+//
+//go:noescape
+func directGradAVX2_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
 // directAVX512_1by1Inner is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
 //
@@ -349,6 +389,16 @@ func directAVX512_1by1Both(w []float32, x []float32, rows int, xRow int, xCol in
 //go:noescape
 func directAVX512_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
 
+// directGradAVX512_1Inner is directGradReference for 16 lanes and 4 positions, in groups of 1 channels.
+//
+//go:noescape
+func directGradAVX512_1Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX512_1Right is directGradReference for 16 lanes and 4 positions, in groups of 1 channels.
+//
+//go:noescape
+func directGradAVX512_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
 // directAVX512_2by1Inner is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
 //
 //go:noescape
@@ -389,6 +439,16 @@ func directAVX512_2by1Both(w []float32, x []float32, rows int, xRow int, xCol in
 //go:noescape
 func directAVX512_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
 
+// directGradAVX512_2Inner is directGradReference for 16 lanes and 4 positions, in groups of 2 channels.
+//
+//go:noescape
+func directGradAVX512_2Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX512_2Right is directGradReference for 16 lanes and 4 positions, in groups of 2 channels.
+//
+//go:noescape
+func directGradAVX512_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
 // directAVX512_4by1Inner is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
 //
 //go:noescape
@@ -428,6 +488,16 @@ func directAVX512_4by1Both(w []float32, x []float32, rows int, xRow int, xCol in
 //
 //go:noescape
 func directAVX512_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+
+// directGradAVX512_4Inner is directGradReference for 16 lanes and 4 positions, in groups of 4 channels.
+//
+//go:noescape
+func directGradAVX512_4Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX512_4Right is directGradReference for 16 lanes and 4 positions, in groups of 4 channels.
+//
+//go:noescape
+func directGradAVX512_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //

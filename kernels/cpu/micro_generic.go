@@ -70,6 +70,26 @@ func directReference(d *directTile, ends int, w, x []float32, rows, xRow, xCol i
 	}
 }
 
+// directGradReference is what every function of a directGradTile computes, for the tests.
+func directGradReference(d *directGradTile, right bool, w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors int) {
+	for ch := range vectors * d.lanes {
+		for p := range d.positions {
+			var sums [2][2]float32
+			for i, k := range gradTaps {
+				if k.down == rows || right && p+k.across == d.positions {
+					continue
+				}
+				for c := range d.per {
+					sums[k.row][k.col] += w[((ch/d.lanes*9+i)*d.per+c)*d.lanes+ch%d.lanes] * dy[k.down*dyRow+(p+k.across)*dyCol+ch/d.per*d.per+c]
+				}
+			}
+			for i := range 4 {
+				dx[i/2*dxRow+(2*p+i%2)*dxCol+ch] = sums[i/2][i%2]
+			}
+		}
+	}
+}
+
 // outerReference is what every outer tile computes, for the tests.
 func outerReference(rows, width int, dy, x []float32, strips, images, mapRows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
 	for n := range images {

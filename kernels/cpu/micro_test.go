@@ -128,6 +128,30 @@ func TestDirectTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
+func TestDirectGradTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.directGrads {
+			d := &tier.directGrads[i]
+			for end, run := range d.run {
+				for rows := 1; rows <= 2; rows++ {
+					for _, vectors := range []int{1, 3} {
+						channels := vectors * d.lanes
+						dyCol, dxCol := channels+2, channels+3
+						dyRow, dxRow := (d.positions+2)*dyCol, (2*d.positions+1)*dxCol
+						w, dy := randoms(r, 9*d.per*channels), randoms(r, (rows-1)*dyRow+(d.positions-end)*dyCol+channels)
+						dx := canaries(dxRow + (2*d.positions-1)*dxCol + channels + 5)
+						expect := slices.Clone(dx)
+						directGradReference(d, end == 1, w, dy, rows, dyRow, dyCol, expect[2:], dxRow, dxCol, vectors)
+						run(w, dy, rows, dyRow, dyCol, dx[2:], dxRow, dxCol, vectors, 1)
+						sameUpTo(t, fmt.Sprintf("groups of %d, end %d, %d rows, %d vectors", d.per, end, rows, vectors), dx, expect, 32)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestOuterTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	eachTier(t, func(t *testing.T, tier *tier) {

@@ -49,10 +49,13 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 	jobs := p.jobs(&b.blocking)
 	prepare := func(_, job int) { b.prepare(job/len(b.parts), job%len(b.parts)) }
 	body := func(thread, job int) { b.job(b.panels[thread*panel:][:panel], job) }
-	if b.direct == nil {
-		b.tabulate()
-	} else {
+	switch {
+	case b.direct != nil:
 		body = b.directJob
+	case b.directGrad != nil:
+		body = b.gradJob
+	default:
+		b.tabulate()
 	}
 	return func() error {
 		pool.run(b.bundles*len(b.parts), prepare)

@@ -9,17 +9,18 @@ import (
 // every machine, for the sizer; run is nil where the machine lacks the instructions or
 // the build left them out.
 type tier struct {
-	name       string
-	lanes      int          // of a vector
-	tiles      []tile       // of convolutions and their data gradients
-	lanesTile  tile         // the same in lanes
-	spread     int          // the most channels of a group for which it is used: 1, 2, 4 …
-	direct     []directTile // of narrow groups that are read where they are
-	outers     []outerTile  // of filter gradients
-	outerLanes []outerTile  // the same in lanes, the longest first
-	dots       []dotTile    // of linear layers
-	rows       rowOps
-	beyond     bool // tiles may read beyond an operand, and drop what they read
+	name        string
+	lanes       int              // of a vector
+	tiles       []tile           // of convolutions and their data gradients
+	lanesTile   tile             // the same in lanes
+	spread      int              // the most channels of a group for which it is used: 1, 2, 4 …
+	direct      []directTile     // of narrow groups that are read where they are
+	directGrads []directGradTile // of data gradients of stride 2 in such groups
+	outers      []outerTile      // of filter gradients
+	outerLanes  []outerTile      // the same in lanes, the longest first
+	dots        []dotTile        // of linear layers
+	rows        rowOps
+	beyond      bool // tiles may read beyond an operand, and drop what they read
 }
 
 // whole reports whether tiles may read n channels where they are, unit at a time. Tiles in

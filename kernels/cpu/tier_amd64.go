@@ -21,6 +21,10 @@ func init() {
 				{directAVX2_8by1Inner, directAVX2_8by1Left, directAVX2_8by1Right, directAVX2_8by1Both},
 				{directAVX2_8by2Inner, directAVX2_8by2Left, directAVX2_8by2Right, directAVX2_8by2Both},
 			},
+			directGrads: [][2]directGradFunc{
+				{directGradAVX2_1Inner, directGradAVX2_1Right}, {directGradAVX2_2Inner, directGradAVX2_2Right},
+				{directGradAVX2_4Inner, directGradAVX2_4Right}, {directGradAVX2_8Inner, directGradAVX2_8Right},
+			},
 			outers:     []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
 			outerLanes: []outerFunc{outerLanesAVX2_1_3x3, outerLanesAVX2_1_1x12, outerLanesAVX2_1_1x4, outerLanesAVX2_2_1x3, outerLanesAVX2_4_1x3},
 			dots:       []dotFunc{dotAVX2_4x3, dotAVX2_1x8},
@@ -37,6 +41,9 @@ func init() {
 					{directAVX512_4by1Inner, directAVX512_4by1Left, directAVX512_4by1Right, directAVX512_4by1Both},
 					{directAVX512_4by2Inner, directAVX512_4by2Left, directAVX512_4by2Right, directAVX512_4by2Both},
 				},
+				directGrads: [][2]directGradFunc{
+					{directGradAVX512_1Inner, directGradAVX512_1Right}, {directGradAVX512_2Inner, directGradAVX512_2Right}, {directGradAVX512_4Inner, directGradAVX512_4Right},
+				},
 				outers:     []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
 				outerLanes: []outerFunc{outerLanesAVX512_1_3x3, outerLanesAVX512_1_1x12, outerLanesAVX512_1_1x4, outerLanesAVX512_2_1x3, outerLanesAVX512_4_1x3},
 				dots:       []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8},
@@ -47,12 +54,13 @@ func init() {
 
 // functions run a tier's tiles, in their order.
 type functions struct {
-	tiles      []tileFunc
-	lanes      tileFunc
-	direct     [][4]directFunc
-	outers     []outerFunc
-	outerLanes []outerFunc
-	dots       []dotFunc
+	tiles       []tileFunc
+	lanes       tileFunc
+	direct      [][4]directFunc
+	directGrads [][2]directGradFunc
+	outers      []outerFunc
+	outerLanes  []outerFunc
+	dots        []dotFunc
 }
 
 func (t *tier) set(f functions) {
@@ -62,6 +70,9 @@ func (t *tier) set(f functions) {
 	t.lanesTile.run = f.lanes
 	for i := range f.direct {
 		t.direct[i].run = f.direct[i]
+	}
+	for i := range f.directGrads {
+		t.directGrads[i].run = f.directGrads[i]
 	}
 	for i := range f.outers {
 		t.outers[i].run = f.outers[i]

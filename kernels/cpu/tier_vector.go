@@ -16,7 +16,8 @@ var (
 			{lanes: 8, per: 4, stride: 1, outputs: 8}, {lanes: 8, per: 4, stride: 2, outputs: 7},
 			{lanes: 8, per: 8, stride: 1, outputs: 8}, {lanes: 8, per: 8, stride: 2, outputs: 7},
 		},
-		outers: []outerTile{{taps: 1, rows: 12, width: 8, vector: 8}, {taps: 1, rows: 6, width: 16, vector: 8}, {taps: 1, rows: 4, width: 24, vector: 8}},
+		directGrads: []directGradTile{{lanes: 8, per: 1, positions: 2}, {lanes: 8, per: 2, positions: 2}, {lanes: 8, per: 4, positions: 2}, {lanes: 8, per: 8, positions: 2}},
+		outers:      []outerTile{{taps: 1, rows: 12, width: 8, vector: 8}, {taps: 1, rows: 6, width: 16, vector: 8}, {taps: 1, rows: 4, width: 24, vector: 8}},
 		outerLanes: []outerTile{
 			{per: 1, taps: 3, rows: 3, width: 8, vector: 8}, {per: 1, taps: 1, rows: 12, width: 8, vector: 8}, {per: 1, taps: 1, rows: 4, width: 8, vector: 8},
 			{per: 2, taps: 1, rows: 3, width: 8, vector: 8}, {per: 4, taps: 1, rows: 3, width: 8, vector: 8},
@@ -38,7 +39,8 @@ var (
 			{lanes: 16, per: 2, stride: 1, outputs: 8}, {lanes: 16, per: 2, stride: 2, outputs: 7},
 			{lanes: 16, per: 4, stride: 1, outputs: 8}, {lanes: 16, per: 4, stride: 2, outputs: 7},
 		},
-		outers: []outerTile{{taps: 1, rows: 12, width: 16, vector: 16}, {taps: 1, rows: 12, width: 32, vector: 16}, {taps: 1, rows: 8, width: 48, vector: 16}},
+		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}},
+		outers:      []outerTile{{taps: 1, rows: 12, width: 16, vector: 16}, {taps: 1, rows: 12, width: 32, vector: 16}, {taps: 1, rows: 8, width: 48, vector: 16}},
 		outerLanes: []outerTile{
 			{per: 1, taps: 3, rows: 3, width: 16, vector: 16}, {per: 1, taps: 1, rows: 12, width: 16, vector: 16}, {per: 1, taps: 1, rows: 4, width: 16, vector: 16},
 			{per: 2, taps: 1, rows: 3, width: 16, vector: 16}, {per: 4, taps: 1, rows: 3, width: 16, vector: 16},

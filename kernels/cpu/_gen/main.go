@@ -89,6 +89,9 @@ func main() {
 				direct(v, per, 1, one, side[0], side[1])
 				direct(v, per, 2, two, side[0], side[1])
 			}
+			for _, right := range []bool{false, true} {
+				directGrad(v, per, v.lanes/4, right)
+			}
 		}
 	}
 	laneMasks()
