@@ -72,6 +72,13 @@ func perShape(make func(n layout.Shape) kase) []kase {
 	return all
 }
 
+// perShapeAndLong makes a case of each shape and of one with 105000 elements a channel.
+func perShapeAndLong(make func(n layout.Shape) kase) []kase {
+	long := make(layout.Shape{2, 8, 250, 210})
+	long.name += "long"
+	return append(perShape(make), long)
+}
+
 func casesOf(code kernels.Code) []kase {
 	all := makers[code](code)
 	for i := range all {
@@ -158,7 +165,7 @@ func biasCases(kernels.Code) []kase {
 
 // sumCases are those of BiasGrad and BNMean: sums over all axes but the channels.
 func sumCases(kernels.Code) []kase {
-	return perShape(func(n layout.Shape) kase {
+	return perShapeAndLong(func(n layout.Shape) kase {
 		each := n[0] * n[2] * n[3]
 		return kase{desc: kernels.Desc{Count: float64(each + 3)}, out: vec(n[1], nil), in: []operand{of(n, signed)}, terms: each, roundings: 2}
 	})

@@ -169,11 +169,15 @@ func (p pool) out() [2]int {
 func poolCases(code kernels.Code) []kase {
 	var all []kase
 	for i, p := range pools() {
-		for _, countPad := range []bool{false, true} {
+		for j := range 4 {
+			countPad, ch := j%2 == 1, []int{1, 3, 5, 13}[i%4]
+			if j >= 2 {
+				ch = 8 // whole vectors
+			}
 			if countPad && (code == kernels.MaxPool || code == kernels.MaxPoolGrad) {
 				continue
 			}
-			n, ch, o := 1+i%3, []int{1, 3, 5, 13}[i%4], p.out()
+			n, o := 1+i%3, p.out()
 			// A coarse x has ties, so the first maximum matters.
 			x := of(layout.Shape{n, ch, p.size[0], p.size[1]}, coarse)
 			y := of(layout.Shape{n, ch, o[0], o[1]}, signed)

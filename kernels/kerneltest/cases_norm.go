@@ -25,6 +25,10 @@ func lrnCases(code kernels.Code) []kase {
 		{7, [2]int{13, 13}, 1, layout.Span{Lo: 1, Hi: 6}, layout.Span{Lo: 1, Hi: 6}, 1, 1, 0.5},
 		{3, [2]int{27, 13}, 7, layout.Span{Lo: 0, Hi: 3}, layout.Span{Lo: 0, Hi: 3}, 2, 0.2, 0.75},
 		{1, [2]int{2, 3}, 5, layout.Span{Lo: 0, Hi: 1}, layout.Span{Lo: 0, Hi: 1}, 2, 0.2, 1},
+		{96, [2]int{5, 3}, 5, layout.Span{Lo: 0, Hi: 96}, layout.Span{Lo: 0, Hi: 96}, 2, 1e-4, 0.75}, // whole vectors
+		{20, [2]int{3, 4}, 5, layout.Span{Lo: 4, Hi: 12}, layout.Span{Lo: 0, Hi: 16}, 2, 0.3, 0.75},
+		{1300, [2]int{1, 3}, 9, layout.Span{Lo: 4, Hi: 1296}, layout.Span{Lo: 0, Hi: 1300}, 1, 0.3, 0.75}, // many channels
+		{12, [2]int{2, 1}, 31, layout.Span{Lo: 0, Hi: 12}, layout.Span{Lo: 0, Hi: 12}, 1, 0.3, 0.6},       // the window holds all
 	} {
 		n := 1 + i%3
 		shape := func(channels int) layout.Shape { return layout.Shape{n, channels, s.size[0], s.size[1]} }
@@ -45,7 +49,11 @@ func bnCases(code kernels.Code) []kase {
 		if relu && code != kernels.BN && code != kernels.BNSums && code != kernels.BNGrad {
 			continue
 		}
-		all = append(all, perShape(func(n layout.Shape) kase {
+		shapes := perShape
+		if code == kernels.BNVar || code == kernels.BNGammaGrad {
+			shapes = perShapeAndLong
+		}
+		all = append(all, shapes(func(n layout.Shape) kase {
 			each := n[0] * n[2] * n[3]
 			x, dy := of(n, signed), of(n, signed)
 			mean, variance, gamma, beta := vec(n[1], constant(0.1)), vec(n[1], positive), vec(n[1], signed), vec(n[1], signed)

@@ -38,7 +38,7 @@ type placed struct {
 	at   []int // byte offset of each element of the box, in row-major order
 }
 
-// rig is one case in one placement on one backend.
+// rig is one case in one placement on one backend; b is nil until it is launched.
 type rig struct {
 	name      string
 	b         kernels.Backend
@@ -55,13 +55,13 @@ type rig struct {
 	copied    kernels.Export
 }
 
-func newRig(t *testing.T, b kernels.Backend, c kase, p placement) *rig {
+func newRig(t *testing.T, s kernels.Sizer, c kase, p placement) *rig {
 	t.Helper()
-	r := &rig{name: c.name + "/" + p.name, b: b, c: c}
+	r := &rig{name: c.name + "/" + p.name, c: c}
 	at := int64(guard)
 	put := func(o operand) placed {
 		var q placed
-		q, at = place(t, b, o, p.inset, at)
+		q, at = place(t, s, o, p.inset, at)
 		return q
 	}
 	r.out = put(c.out)
@@ -76,7 +76,7 @@ func newRig(t *testing.T, b kernels.Backend, c kase, p placement) *rig {
 	for i := range c.in {
 		shapes[i] = r.in[i].op.Box.Shape()
 	}
-	r.workspace = kernels.Region{Offset: at, Bytes: b.Workspace(c.desc, r.out.op.Box.Shape(), shapes)}
+	r.workspace = kernels.Region{Offset: at, Bytes: s.Workspace(c.desc, r.out.op.Box.Shape(), shapes)}
 	r.size = roundUp(at+r.workspace.Bytes+guard, 64)
 	return r
 }
@@ -84,7 +84,7 @@ func newRig(t *testing.T, b kernels.Backend, c kase, p placement) *rig {
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 
 // place puts an operand at an offset of the arena and returns where the next one may lie.
-func place(t *testing.T, b kernels.Backend, o operand, inset bool, at int64) (placed, int64) {
+func place(t *testing.T, s kernels.Sizer, o operand, inset bool, at int64) (placed, int64) {
 	t.Helper()
 	step := max(1, o.step)
 	whole := o.shape
@@ -97,7 +97,7 @@ func place(t *testing.T, b kernels.Backend, o operand, inset bool, at int64) (pl
 			whole[a] += before[a] + after[a]
 		}
 	}
-	f := b.Format(o.use, o.dtype, whole)
+	f := s.Format(o.use, o.dtype, whole)
 	switch o.order {
 	case planar:
 		f = kernels.NCHW
@@ -105,7 +105,7 @@ func place(t *testing.T, b kernels.Backend, o operand, inset bool, at int64) (pl
 		f = kernels.NHWC
 	}
 	p := placed{step: step, op: kernels.Operand{
-		Region: kernels.Region{Offset: at, Bytes: b.Bytes(f, o.dtype, whole)},
+		Region: kernels.Region{Offset: at, Bytes: s.Bytes(f, o.dtype, whole)},
 		DType:  o.dtype, Format: f, Shape: whole, Box: box,
 	}}
 	for n := range o.shape[0] {
@@ -198,11 +198,7 @@ func (r *rig) launch(t *testing.T) {
 		if r.copied, err = r.b.Export(all); err != nil {
 			t.Fatalf("export: %v", err)
 		}
-		in := make([]kernels.Operand, len(r.in))
-		for i := range in {
-			in[i] = r.in[i].op
-		}
-		if r.bound, err = r.b.Bind(r.c.desc, r.out.op, in, r.workspace); err != nil {
+		if r.bound, err = r.b.Bind(r.c.desc, r.out.op, r.operands(), r.workspace); err != nil {
 			t.Fatalf("bind: %v", err)
 		}
 	}
@@ -218,6 +214,15 @@ func (r *rig) launch(t *testing.T) {
 	if r.after, err = kernels.Read(r.copied); err != nil {
 		t.Fatalf("export: %v", err)
 	}
+}
+
+// operands returns the inputs.
+func (r *rig) operands() []kernels.Operand {
+	in := make([]kernels.Operand, len(r.in))
+	for i := range in {
+		in[i] = r.in[i].op
+	}
+	return in
 }
 
 // written lists the operands that the kernel writes.

@@ -20,7 +20,7 @@ import (
 
 // Run tests a backend. open is called for each kernel; Run closes what it opens.
 func Run(t *testing.T, open func(t *testing.T) kernels.Backend) {
-	walk(t, open, func(t *testing.T, r *rig) {
+	walk(t, kernels.Codes(), open, func(t *testing.T, r *rig) {
 		r.launch(t)
 		first := r.collect(t)
 		r.checkUntouched(t)
@@ -33,14 +33,17 @@ func Run(t *testing.T, open func(t *testing.T) kernels.Backend) {
 }
 
 // Same tests that two backends give the same bits, such as one kind with more and with
-// fewer threads.
-func Same(t *testing.T, open, other func(t *testing.T) kernels.Backend) {
+// fewer threads, from these kernels, or from all if none is named.
+func Same(t *testing.T, open, other func(t *testing.T) kernels.Backend, codes ...kernels.Code) {
+	if len(codes) == 0 {
+		codes = kernels.Codes()
+	}
 	results := map[string][]byte{}
-	walk(t, open, func(t *testing.T, r *rig) {
+	walk(t, codes, open, func(t *testing.T, r *rig) {
 		r.launch(t)
 		results[r.c.desc.Code.String()+r.name] = r.collect(t)
 	})
-	walk(t, other, func(t *testing.T, r *rig) {
+	walk(t, codes, other, func(t *testing.T, r *rig) {
 		r.launch(t)
 		if !bytes.Equal(results[r.c.desc.Code.String()+r.name], r.collect(t)) {
 			t.Errorf("%s: the backends give different bits", r.name)
@@ -48,9 +51,9 @@ func Same(t *testing.T, open, other func(t *testing.T) kernels.Backend) {
 	})
 }
 
-// walk calls f for every kernel, case and placement.
-func walk(t *testing.T, open func(t *testing.T) kernels.Backend, f func(t *testing.T, r *rig)) {
-	for _, code := range kernels.Codes() {
+// walk calls f for every case and placement of kernels.
+func walk(t *testing.T, codes []kernels.Code, open func(t *testing.T) kernels.Backend, f func(t *testing.T, r *rig)) {
+	for _, code := range codes {
 		t.Run(code.String(), func(t *testing.T) {
 			cases := casesOf(code)
 			if len(cases) == 0 {
@@ -62,14 +65,11 @@ func walk(t *testing.T, open func(t *testing.T) kernels.Backend, f func(t *testi
 					t.Errorf("close: %v", err)
 				}
 			}()
-			var rigs []*rig
+			rigs := rigsOf(t, b, cases)
 			var most int64
-			for _, c := range cases {
-				for _, p := range placements(c) {
-					r := newRig(t, b, c, p)
-					most = max(most, r.size)
-					rigs = append(rigs, r)
-				}
+			for _, r := range rigs {
+				r.b = b
+				most = max(most, r.size)
 			}
 			if err := b.Alloc(most); err != nil {
 				t.Fatalf("alloc: %v", err)
@@ -79,6 +79,39 @@ func walk(t *testing.T, open func(t *testing.T) kernels.Backend, f func(t *testi
 			}
 		})
 	}
+}
+
+// rigsOf returns the rigs of cases, each in every placement.
+func rigsOf(t *testing.T, s kernels.Sizer, cases []kase) []*rig {
+	var rigs []*rig
+	for _, c := range cases {
+		for _, p := range placements(c) {
+			rigs = append(rigs, newRig(t, s, c, p))
+		}
+	}
+	return rigs
+}
+
+// Call is a kernel call of the suite, as a backend is asked to bind it.
+type Call struct {
+	Name      string
+	Desc      kernels.Desc
+	Out       kernels.Operand
+	In        []kernels.Operand
+	Workspace kernels.Region
+}
+
+// Calls returns all calls that Run binds on a device with this sizer, for tests of how a
+// backend divides and prices them.
+func Calls(t *testing.T, s kernels.Sizer) []Call {
+	t.Helper()
+	var calls []Call
+	for _, code := range kernels.Codes() {
+		for _, r := range rigsOf(t, s, casesOf(code)) {
+			calls = append(calls, Call{code.String() + "/" + r.name, r.c.desc, r.out.op, r.operands(), r.workspace})
+		}
+	}
+	return calls
 }
 
 // checkValues compares the results with the reference.
