@@ -30,6 +30,7 @@ type Backend struct {
 	arena      cu.DevicePtr
 	size       int64 // of the arena
 	transfers  []*transfer
+	tables     []cu.DevicePtr // of launches
 	closed     bool
 }
 
@@ -140,6 +141,9 @@ func (b *Backend) Close() error {
 	}
 	for _, s := range b.streams {
 		errs = append(errs, named(s.Destroy()))
+	}
+	for _, t := range b.tables {
+		errs = append(errs, named(cu.MemFree(t)))
 	}
 	if b.arena != 0 {
 		errs = append(errs, named(cu.MemFree(b.arena)))

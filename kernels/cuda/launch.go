@@ -16,19 +16,27 @@ import (
 
 // Bind implements kernels.Backend.
 func (b *Backend) Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, workspace kernels.Region) (kernels.Launch, error) {
-	for i, o := range append([]kernels.Operand{out}, in...) {
-		if _, err := b.address(o.Region); err != nil {
-			return nil, fmt.Errorf("cuda: %s: operand %d: %w", d.Code, i, err)
-		}
-	}
-	if _, err := b.address(workspace); err != nil {
-		return nil, fmt.Errorf("cuda: %s: workspace: %w", d.Code, err)
+	if err := b.inside(&kernels.Call{Desc: d, Out: out, In: in, Workspace: workspace}); err != nil {
+		return nil, err
 	}
 	launches, err := choose.Bind(d, out, in, workspace)
 	if err != nil {
 		return nil, err
 	}
 	return b.bind(launches, func() string { return call(d, out, in) })
+}
+
+// inside reports an error unless all that a call names lies in the arena.
+func (b *Backend) inside(c *kernels.Call) error {
+	for i, o := range append([]kernels.Operand{c.Out}, c.In...) {
+		if _, err := b.address(o.Region); err != nil {
+			return fmt.Errorf("cuda: %s: operand %d: %w", c.Desc.Code, i, err)
+		}
+	}
+	if _, err := b.address(c.Workspace); err != nil {
+		return fmt.Errorf("cuda: %s: workspace: %w", c.Desc.Code, err)
+	}
+	return nil
 }
 
 // bind returns a Launch that runs all of launches. about describes the call for an error.

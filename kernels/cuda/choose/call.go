@@ -24,10 +24,11 @@ type chooser func(c *call) error
 
 // Bind returns the launches of a kernel call. See kernels.Backend.Bind.
 func Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kernels.Region) ([]Launch, error) {
-	c, err := newCall(d, out, in, space)
+	c, err := newCall(d, out, in)
 	if err != nil {
 		return nil, err
 	}
+	c.space = space
 	if err := c.choose(); err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
 	}
@@ -37,9 +38,9 @@ func Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kerne
 	return c.launches, nil
 }
 
-// newCall checks a call's operands, each by itself.
-func newCall(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space kernels.Region) (*call, error) {
-	c := &call{d: d, space: space}
+// newCall checks each operand of a call.
+func newCall(d kernels.Desc, out kernels.Operand, in []kernels.Operand) (*call, error) {
+	c := &call{d: d}
 	var err error
 	if c.out, err = newView(out); err != nil {
 		return nil, fmt.Errorf("cuda: %s: output: %w", d.Code, err)
@@ -49,7 +50,13 @@ func newCall(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space ke
 		if err != nil {
 			return nil, fmt.Errorf("cuda: %s: input %d: %w", d.Code, i, err)
 		}
+		if err := separate(d.Code, out, o, i); err != nil {
+			return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
+		}
 		c.in = append(c.in, v)
+	}
+	if err := c.typed(); err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
 	}
 	return c, nil
 }
@@ -60,6 +67,9 @@ func (c *call) choose() error {
 	choose := choosers[c.d.Code]
 	if choose == nil {
 		return errUnknown
+	}
+	if _, err := c.types(); err != nil {
+		return err
 	}
 	return choose(c)
 }

@@ -9,19 +9,19 @@ func anyWays(g *conv) []way {
 	case kernels.ConvForward:
 		w.launch = func(c *call, _ int64) {
 			count := g.y.n.Volume()
-			c.launch("conv_forward_any_f32", line(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), g.epilogue(), long(uint64(count)))
+			c.launch("conv_forward_any_f32", perElement(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), g.epilogue(), long(uint64(count)))
 		}
 	case kernels.ConvDataGrad:
 		w.launch = func(c *call, _ int64) {
 			count := g.x.n.Volume()
-			c.launch("conv_data_grad_any_f32", line(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), long(uint64(count)))
+			c.launch("conv_data_grad_any_f32", perElement(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), long(uint64(count)))
 		}
 	default:
 		count := g.w.n.Volume()
 		splits := max(1, min(256*256/count, 64, g.y.n[0]*g.y.n[2]))
 		w.bytes = int64(splits) * int64(count) * 4
 		w.launch = func(c *call, scratch int64) {
-			grid := line(count)
+			grid := perElement(count)
 			grid[1] = splits
 			c.launch("conv_filter_grad_any_f32", grid, block, 0, g.x.operand(), g.y.operand(), g.geometry(), at(scratch), num(splits), long(uint64(count)))
 			g.sum(c, scratch, splits)
@@ -33,13 +33,13 @@ func anyWays(g *conv) []way {
 // block is the usual number of threads.
 var block = [3]int{256, 1, 1}
 
-// line is a grid with a thread for each of count elements.
-func line(count int) [3]int { return [3]int{ceil(count, 256), 1, 1} }
+// perElement is a grid with a thread for each of count elements.
+func perElement(count int) [3]int { return [3]int{ceil(count, 256), 1, 1} }
 
 // sum adds the parts of a call's output up, in order.
 func (g *conv) sum(c *call, scratch int64, parts int) {
 	o := &c.out
 	count := o.n.Volume()
-	c.launch("conv_sum_f32", line(count), block, 0, at(scratch), num(parts), o.operand(),
+	c.launch("conv_sum_f32", perElement(count), block, 0, at(scratch), num(parts), o.operand(),
 		nums(o.n[1], o.n[2], o.n[3]), g.epilogue(), long(uint64(count)))
 }

@@ -24,10 +24,11 @@ func Variants(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space k
 		}
 		return []Variant{{d.Code.String(), launches}}, nil
 	}
-	c, err := newCall(d, out, in, space)
+	c, err := newCall(d, out, in)
 	if err != nil {
 		return nil, err
 	}
+	c.space = space
 	g, err := c.conv()
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)

@@ -1,0 +1,68 @@
+// Batch normalisation (Ioffe and Szegedy 2015) from given statistics, and its gradient. The
+// sums over pixels are in channelsum.cu.
+#include "batchnorm.h"
+
+template <int V>
+DEV void bn_fwd(const Pixels& g, const View<float>& y, const View<const float>& x, const Vector& mean, const Vector& variance, const Vector& gamma, const Vector& beta, float eps, bool relu) {
+  const unsigned c = own_channel();
+  if (c >= g.channels) return;
+  const Run<V> m = values<V>(mean, c), shift = values<V>(beta, c), scale = scales<V>(variance, gamma, c, eps);
+  each_pixel<V>(g, y, [m, scale, shift, relu](Run<V> r) {
+    for (int k = 0; k < V; k++) {
+      const float v = normal(r.v[k] - m.v[k], scale.v[k], shift.v[k]);
+      r.v[k] = relu ? relued(v) : v;
+    }
+    return r;
+  }, x);
+}
+
+// The factors of a channel's gradient:
+// dx = γ/σ·(dy − dβ/count − (x − mean)·dγ/(σ·count)), where there is a beta with dy only
+// where bn_fwd with ReLU lets x pass.
+template <int V>
+DEV void bn_bwd(const Pixels& g, const View<float>& dx, const View<const float>& x, const Vector& mean, const Vector& variance, const Vector& gamma, const Vector& dgamma, const Vector& dbeta,
+                const Vector& beta, const View<const float>& dy, float eps, float count) {
+  const unsigned c = own_channel();
+  if (c >= g.channels) return;
+  const Run<V> m = values<V>(mean, c), var = values<V>(variance, c);
+  const Run<V> scale = scales<V>(variance, gamma, c, eps);
+  Run<V> slope = values<V>(dgamma, c), shift = values<V>(dbeta, c), bias = {};
+  const bool relu = beta.at != 0;
+  if (relu) bias = values<V>(beta, c);
+  for (int k = 0; k < V; k++) {
+    slope.v[k] = inverse_deviation(var.v[k], eps) * slope.v[k] / count;
+    shift.v[k] /= count;
+  }
+  each_pixel<V>(g, dx, [m, scale, slope, shift, bias, relu](Run<V> r, Run<V> d) {
+    for (int k = 0; k < V; k++) {
+      const float x = r.v[k] - m.v[k], g = relu && !(normal(x, scale.v[k], bias.v[k]) > 0) ? 0 : d.v[k];
+      r.v[k] = scale.v[k] * (g - shift.v[k] - x * slope.v[k]);
+    }
+    return r;
+  }, x, dy);
+}
+
+#define BN_FWD_PARAMS \
+  PIXEL_PARAMS, VIEW_PARAMS(float, y), VIEW_PARAMS(const float, x), VECTOR_PARAMS(mean), VECTOR_PARAMS(variance), VECTOR_PARAMS(gamma), VECTOR_PARAMS(beta), float eps, int relu
+#define BN_FWD PIXELS, VIEW(float, y), VIEW(const float, x), VECTOR(mean), VECTOR(variance), VECTOR(gamma), VECTOR(beta), eps, relu
+
+// y = (x − mean)/σ·γ + β with σ² = variance + eps, with ReLU if asked for.
+extern "C" __global__ void __launch_bounds__(256) bn_fwd_run4_f32(BN_FWD_PARAMS) {
+  bn_fwd<4>(BN_FWD);
+}
+extern "C" __global__ void __launch_bounds__(256) bn_fwd_run1_f32(BN_FWD_PARAMS) {
+  bn_fwd<1>(BN_FWD);
+}
+
+#define BN_BWD_PARAMS                                                                                                                                                                     \
+  PIXEL_PARAMS, VIEW_PARAMS(float, dx), VIEW_PARAMS(const float, x), VECTOR_PARAMS(mean), VECTOR_PARAMS(variance), VECTOR_PARAMS(gamma), VECTOR_PARAMS(dgamma), VECTOR_PARAMS(dbeta), \
+      VECTOR_PARAMS(beta), VIEW_PARAMS(const float, dy), float eps, float count
+#define BN_BWD PIXELS, VIEW(float, dx), VIEW(const float, x), VECTOR(mean), VECTOR(variance), VECTOR(gamma), VECTOR(dgamma), VECTOR(dbeta), VECTOR(beta), VIEW(const float, dy), eps, count
+
+// The gradient with respect to x.
+extern "C" __global__ void __launch_bounds__(256) bn_bwd_run4_f32(BN_BWD_PARAMS) {
+  bn_bwd<4>(BN_BWD);
+}
+extern "C" __global__ void __launch_bounds__(256) bn_bwd_run1_f32(BN_BWD_PARAMS) {
+  bn_bwd<1>(BN_BWD);
+}
