@@ -1,4 +1,4 @@
-"""Drives scripts/bench-cpu: measures cleave (scripts/benchcpu, a process of its own) and
+"""Drives scripts/bench-cpu: measures cleave (scripts/bench, a process of its own) and
 PyTorch (in this process) by turns, a slice of time each, and writes the table.
 
 A row's time on each side is the median over the rounds of the median run of a slice;
@@ -42,10 +42,10 @@ class Cleave:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit("benchcpu has ended")
+            sys.exit("scripts/bench has ended")
         answer = json.loads(line)
         if "error" in answer:
-            sys.exit(f"benchcpu, {' '.join(map(str, words))}: {answer['error']}")
+            sys.exit(f"scripts/bench, {' '.join(map(str, words))}: {answer['error']}")
         return answer
 
     def run(self, seconds):
@@ -199,7 +199,7 @@ def mark(r):
 
 def arguments():
     p = argparse.ArgumentParser(prog="scripts/bench-cpu")
-    p.add_argument("--benchcpu", required=True, help=argparse.SUPPRESS)
+    p.add_argument("--bench", required=True, help=argparse.SUPPRESS)
     p.add_argument("--quick", action="store_true")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--check", action="store_true")
@@ -219,12 +219,12 @@ def main():
     begin, load = time.time(), os.getloadavg()[0]
     if load > 0.5:
         print(f"warning: the load average is {load:.1f}: something else runs here", file=sys.stderr)
-    cleave = Cleave(args.benchcpu, args.threads)
+    cleave = Cleave(args.bench, args.threads)
     there = cleave.ask("list")
-    bars = read_bars(AVX2_SHARE if there["tier"] == "avx2" else 1)
+    bars = read_bars(AVX2_SHARE if there["device"] == "avx2" else 1)
     known = {x["name"] for x in there["layers"] + there["steps"]}
     if set(bars) != known:
-        sys.exit(f"{BARS.name} and benchcpu differ in {sorted(set(bars) ^ known)}")
+        sys.exit(f"{BARS.name} and scripts/bench differ in {sorted(set(bars) ^ known)}")
     for s in there["steps"]:
         if peer.parameters(s["name"]) != s["parameters"]:
             sys.exit(f"{s['name']} has {s['parameters']} parameters here and {peer.parameters(s['name'])} in PyTorch")
@@ -236,7 +236,7 @@ def main():
         "machine": f"{processor()}, {os.cpu_count()} processors, {platform.system()}; load average before the run {load:.1f}",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "command": f"`{command}`",
-        "cleave": output("git", "rev-parse", "--short", "HEAD") + (" with changes" if changed else "") + f", {there['go']}, tier {there['tier']}",
+        "cleave": output("git", "rev-parse", "--short", "HEAD") + (" with changes" if changed else "") + f", {there['go']}, tier {there['device']}",
         "PyTorch": f"{version}, oneDNN {onednn}, {capability}",
     }
     print(*(f"{k}: {v}" for k, v in head.items()), sep="\n", flush=True)

@@ -1,5 +1,5 @@
 """PyTorch's side of scripts/bench-cpu: the same layers and training steps as those of
-scripts/benchcpu, in both memory formats.
+scripts/bench, in both memory formats.
 
 The nets are written out: their parameters are compared with those of cleave's before
 anything is measured.
@@ -177,7 +177,7 @@ def shufflenet(groups):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000))
 
 
-# The nets by the names of scripts/benchcpu: how to build them, the size of an image, classes.
+# The nets by the names of scripts/bench: how to build them, the size of an image, classes.
 NETS = {
     "alexnet": (alexnet, 224, 1000),
     "resnext50-32x4d": (lambda: resnext(32, 4, [3, 4, 6, 3], 256, 1000, True), 224, 1000),

@@ -31,6 +31,7 @@ type Backend struct {
 	size       int64 // of the arena
 	transfers  []*transfer
 	tables     []cu.DevicePtr // of launches
+	flushed    cu.DevicePtr   // see Flush
 	closed     bool
 }
 

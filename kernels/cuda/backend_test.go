@@ -114,3 +114,19 @@ func TestTransfersInChunks(t *testing.T) {
 		}
 	}
 }
+
+func TestMeasuring(t *testing.T) {
+	needGPU(t)
+	b := open(t).(watched)
+	defer b.Close()
+	if err := b.Alloc(1 << 16); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	flops, bytes, err := b.Peaks()
+	if err != nil || !(flops > 1e6) || !(bytes > 1e6) {
+		t.Errorf("peaks of %v multiply-adds and %v bytes a second: %v", flops, bytes, err)
+	}
+}

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/dustin/go-humanize"
 )
@@ -30,4 +31,18 @@ func List() ([]string, error) {
 		lines = append(lines, d.String())
 	}
 	return lines, err
+}
+
+// Name returns the name of the GPU of that number; empty means 0.
+func Name(unit string) (string, error) {
+	all, err := Devices()
+	if err != nil {
+		return "", err
+	}
+	for _, d := range all {
+		if unit == strconv.Itoa(d.Index) || unit == "" {
+			return d.Name, nil
+		}
+	}
+	return "", fmt.Errorf("there is no GPU %s", unit)
 }

@@ -55,6 +55,34 @@ func Layers() []Layer {
 	}
 }
 
+// GPULayers returns the layers that scripts/bench-gpu compares with PyTorch: those of
+// Layers' nets at the batches of GPUs.
+func GPULayers() []Layer {
+	return []Layer{
+		{"resnext50-56x56-32x4", 128, 128, 128, 32, 56, 3, 1, 1},
+		{"resnext50-28x28-32x8", 128, 256, 256, 32, 28, 3, 1, 1},
+		{"resnext50-56x56-32x8-stride2", 128, 256, 256, 32, 56, 3, 2, 1},
+		{"resnext50-14x14-32x16", 128, 512, 512, 32, 14, 3, 1, 1},
+		{"resnext50-28x28-32x16-stride2", 128, 512, 512, 32, 28, 3, 2, 1},
+		{"resnext50-7x7-32x32", 128, 1024, 1024, 32, 7, 3, 1, 1},
+		{"resnext50-14x14-32x32-stride2", 128, 1024, 1024, 32, 14, 3, 2, 1},
+		{"resnext29-32x32-8x64", 128, 512, 512, 8, 32, 3, 1, 1},
+		{"resnext29-16x16-8x128", 128, 1024, 1024, 8, 16, 3, 1, 1},
+		{"resnext29-8x8-8x256", 128, 2048, 2048, 8, 8, 3, 1, 1},
+		{"depthwise-56x56-128", 128, 128, 128, 128, 56, 3, 1, 1},
+		{"depthwise-14x14-512", 128, 512, 512, 512, 14, 3, 1, 1},
+		{"alexnet-conv1", 128, 3, 96, 1, 224, 11, 4, 2},
+		{"alexnet-conv2", 128, 96, 256, 2, 27, 5, 1, 2},
+		{"alexnet-conv3", 128, 256, 384, 1, 13, 3, 1, 1},
+		{"alexnet-conv4", 128, 384, 384, 2, 13, 3, 1, 1},
+		{"alexnet-conv5", 128, 384, 256, 2, 13, 3, 1, 1},
+		{"shufflenet-28x28-3g-240to60", 128, 240, 60, 3, 28, 1, 1, 0},
+		{"shufflenet-28x28-3g-60to240", 128, 60, 240, 3, 28, 1, 1, 0},
+		{"resnext50-56x56-1x1-256to128", 128, 256, 128, 1, 56, 1, 1, 0},
+		{"resnext50-7x7-1x1-1024to2048", 128, 1024, 2048, 1, 7, 1, 1, 0},
+	}
+}
+
 // Others returns layers without a bar, for the benchmarks alone: first layers, dense 1×1
 // and fully connected ones, and those of the nets for small images.
 func Others() []Layer {

@@ -63,6 +63,7 @@ var Kernels = map[string]Kernel{
 	"maxpool_gather_run1_f32":   {"maxpool", "illliiiiiiiiiipiiiippiiii", 256, 0},
 	"maxpool_gather_run4_f32":   {"maxpool", "illliiiiiiiiiipiiiippiiii", 256, 0},
 	"normalize_u8_f32":          {"normalize", "illlpiiiipiiiiidddddddd", 256, 4096},
+	"peak_ffma_f32":             {"peak", "pffi", 256, 0},
 	"relu_bwd_run1_f32":         {"relu", "illlpiiiipiiiipiiii", 256, 0},
 	"relu_bwd_run4_f32":         {"relu", "illlpiiiipiiiipiiii", 256, 0},
 	"relu_fwd_run1_f32":         {"relu", "illlpiiiipiiii", 256, 0},

@@ -91,7 +91,7 @@ func TestLargeShapes(t *testing.T) {
 // TestEveryVariantIsChosen wants every kernel that a chooser names to be one of the suite's:
 // a kernel without a case is not tested anywhere.
 func TestEveryVariantIsChosen(t *testing.T) {
-	chosen := map[string]bool{"sgd_many_f32": true} // TestSGDTable
+	chosen := map[string]bool{"sgd_many_f32": true, "peak_ffma_f32": true} // TestSGDTable, Peaks
 	for _, k := range kerneltest.Calls(t, Sizer{}) {
 		if c, err := newCall(k.Desc, k.Out, k.In); err == nil && c.choose() == nil {
 			for _, l := range c.launches {

@@ -1,19 +1,20 @@
-// Command benchcpu is cleave's side of scripts/bench-cpu: it times layers, whole training
-// steps and the machine's peaks on the CPU backend, a slice of time for each request, so
-// that the script can interleave it with another framework.
+// Command bench is cleave's side of scripts/bench-cpu and scripts/bench-gpu: it times layers,
+// whole training steps and the machine's peaks on one device, a slice of time for each
+// request, so that the scripts can interleave it with another framework.
 //
-//	benchcpu [-threads N]
+//	bench [-device cpu|cuda:N] [-threads N] [-batch N]
 //
 // Requests are lines on stdin, each answered by one line of JSON on stdout:
 //
-//	list                 {"tier", "go", "layers": […], "steps": […]}
-//	peak                 {"flops", "bytes"}: multiply-adds count two, bytes are read; a second
+//	list                 {"device", "go", "layers": […], "steps": […]}
+//	peak                 {"flops", "bytes"}: multiply-adds count two; bytes are read, on a GPU copied
 //	layer NAME PASS      {} when the layer's pass is ready to run
 //	step NAME            {"images"} when the net's training step is ready to run
 //	run SECONDS          {"seconds", "runs"}: the median of the runs that fit, at least one
 //
-// A request that fails is answered by {"error"}. What a layer or step took is freed by the
-// next one.
+// A layer's time on a GPU is that between two events on the device, with nothing of its
+// operands in the GPU's cache. A request that fails is answered by {"error"}. What a layer or
+// step took is freed by the next one.
 package main
 
 import (
@@ -30,40 +31,42 @@ import (
 	"strings"
 	"time"
 
-	"cleave/kernels/cpu"
 	"cleave/kernels/kernelbench"
 )
 
 func main() {
-	threads := flag.Int("threads", runtime.GOMAXPROCS(0), "threads of the backend and of the peaks")
+	name := flag.String("device", "cpu", "cpu, or cuda:N in a build with the tag gpu")
+	batch := flag.Int("batch", 0, "images of every layer and step, in place of the table's")
+	threads := flag.Int("threads", runtime.GOMAXPROCS(0), "threads of the CPU's backend and peaks")
 	flag.Parse()
-	if err := serve(os.Stdin, os.Stdout, *threads); err != nil {
-		fmt.Fprintln(os.Stderr, "benchcpu:", err)
+	d, err := newDevice(*name, *threads)
+	if err == nil && *batch > 0 {
+		d.rebatch(*batch)
+	}
+	if err == nil {
+		err = serve(os.Stdin, os.Stdout, d)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 // subject is what is measured at the moment.
 type subject struct {
-	run   func() error
+	run   func() (time.Duration, error)
 	close func() error
 }
 
 // server answers requests.
 type server struct {
-	threads int
+	device  *device
 	subject *subject
 }
 
 // serve answers the requests of r on w until r ends.
-func serve(r io.Reader, w io.Writer, threads int) error {
-	if threads < 1 {
-		return fmt.Errorf("%d threads", threads)
-	}
-	if err := cpu.Check(); err != nil {
-		return err
-	}
-	s := &server{threads: threads}
+func serve(r io.Reader, w io.Writer, d *device) error {
+	s := &server{device: d}
 	defer s.drop()
 	lines, out := bufio.NewScanner(r), json.NewEncoder(w)
 	for lines.Scan() {
@@ -87,7 +90,7 @@ func (s *server) answer(words []string) (any, error) {
 	case request == "list" && len(args) == 0:
 		return s.list()
 	case request == "peak" && len(args) == 0:
-		return measurePeaks(s.threads), nil
+		return s.device.peaks()
 	case request == "layer" && len(args) == 2:
 		return struct{}{}, s.layer(args[0], kernelbench.Pass(args[1]))
 	case request == "step" && len(args) == 1:
@@ -117,16 +120,19 @@ func (s *server) layer(name string, p kernelbench.Pass) error {
 	if err := s.drop(); err != nil {
 		return err
 	}
-	l, ok := kernelbench.Find(name)
-	if !ok {
+	i := slices.IndexFunc(s.device.layers, func(l kernelbench.Layer) bool { return l.Name == name })
+	if i < 0 {
 		return fmt.Errorf("there is no layer %q", name)
 	}
-	b := cpu.New(s.threads)
-	launch, err := kernelbench.Bind(b, l, p)
+	b, err := s.device.open()
+	if err != nil {
+		return err
+	}
+	launch, err := kernelbench.Bind(b, s.device.layers[i], p)
 	if err != nil {
 		return errors.Join(err, b.Close())
 	}
-	s.subject = &subject{run: launch, close: b.Close}
+	s.subject = &subject{run: s.device.timed(b, launch), close: b.Close}
 	return nil
 }
 
@@ -142,11 +148,11 @@ func (s *server) measure(slice time.Duration) (times, error) {
 	}
 	var all []time.Duration
 	for begin := time.Now(); len(all) == 0 || time.Since(begin) < slice; {
-		t := time.Now()
-		if err := s.subject.run(); err != nil {
+		t, err := s.subject.run()
+		if err != nil {
 			return times{}, err
 		}
-		all = append(all, time.Since(t))
+		all = append(all, t)
 	}
 	slices.Sort(all)
 	n := len(all)

@@ -32,7 +32,11 @@ func near(a, b float64) bool { return max(a/b, b/a) < 1.01 }
 func TestServe(t *testing.T) {
 	requests := []string{"run 0", "layer depthwise-14x14-512 forward", "run 0", "layer none forward", "run 0", "layer depthwise-14x14-512 sideways", "step none", "run x", "dance", "", "list"}
 	var out strings.Builder
-	if err := serve(strings.NewReader(strings.Join(requests, "\n")), &out, 2); err != nil {
+	d, err := newDevice("cpu", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve(strings.NewReader(strings.Join(requests, "\n")), &out, d); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -61,7 +65,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("%d layers and %d steps", len(a.Layers), len(a.Steps))
 		}
 	}
-	if err := serve(strings.NewReader(""), &out, 0); err == nil {
+	if _, err := newDevice("cpu", 0); err == nil {
 		t.Error("no threads are accepted")
 	}
 }
@@ -69,13 +73,17 @@ func TestServe(t *testing.T) {
 // A training step runs through planner, Program and engine, and may be repeated.
 func TestStep(t *testing.T) {
 	tiny := trainee{name: "nin", batch: 2, size: 8, classes: 10, construct: steps()[6].construct}
-	s, err := tiny.open(2)
+	d, err := newDevice("cpu", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tiny.open(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := s.run(); err != nil {
-			t.Error(err)
+		if took, err := s.run(); err != nil || took <= 0 {
+			t.Errorf("a step took %v: %v", took, err)
 		}
 	}
 	if err := s.close(); err != nil {

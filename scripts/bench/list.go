@@ -3,13 +3,12 @@ package main
 import (
 	"runtime"
 
-	"cleave/kernels/cpu"
 	"cleave/kernels/kernelbench"
 )
 
 // listing is the answer to list: what there is to measure.
 type listing struct {
-	Tier   string      `json:"tier"` // of the CPU backend
+	Device string      `json:"device"` // the CPU's tier, or the GPU
 	Go     string      `json:"go"`
 	Passes []string    `json:"passes"`
 	Layers []layerInfo `json:"layers"`
@@ -40,14 +39,14 @@ type stepInfo struct {
 }
 
 func (s *server) list() (listing, error) {
-	l := listing{Tier: cpu.Tier(), Go: runtime.Version()}
+	l := listing{Device: s.device.name, Go: runtime.Version()}
 	for _, p := range kernelbench.Passes() {
 		l.Passes = append(l.Passes, string(p))
 	}
-	for _, k := range kernelbench.Layers() {
+	for _, k := range s.device.layers {
 		l.Layers = append(l.Layers, layerInfo{k.Name, k.Batch, k.Channels, k.Filters, k.Groups, k.Size, k.Kernel, k.Stride, k.Pad, k.FLOPs()})
 	}
-	for _, st := range steps() {
+	for _, st := range s.device.steps {
 		n, err := st.build(false)
 		if err != nil {
 			return listing{}, err

@@ -10,7 +10,6 @@ import (
 	"cleave/coordinator/plan"
 	"cleave/coordinator/program"
 	"cleave/kernels"
-	"cleave/kernels/cpu"
 	"cleave/model"
 	"cleave/model/catalog"
 	"cleave/random"
@@ -44,6 +43,19 @@ func steps() []trainee {
 	return append(all, trainee{"shufflenet-3g", 16, 224, 1000, shufflenet})
 }
 
+// gpuSteps returns the training steps that scripts/bench-gpu compares.
+func gpuSteps() []trainee {
+	batch := map[string]int{"alexnet": 128, "resnext50-32x4d": 64, "resnext29-8x64d": 128}
+	var all []trainee
+	for _, t := range steps() {
+		if n := batch[t.name]; n > 0 {
+			t.batch = n
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // build returns the net for images of three channels, for training with its gradients.
 func (t trainee) build(train bool) (*model.Net, error) {
 	n, err := t.construct(model.Config{
@@ -73,9 +85,9 @@ func (s *server) step(name string) (prepared, error) {
 	if err := s.drop(); err != nil {
 		return prepared{}, err
 	}
-	for _, t := range steps() {
+	for _, t := range s.device.steps {
 		if t.name == name {
-			subject, err := t.open(s.threads)
+			subject, err := t.open(s.device)
 			if err != nil {
 				return prepared{}, fmt.Errorf("%s: %w", name, err)
 			}
@@ -86,7 +98,7 @@ func (s *server) step(name string) (prepared, error) {
 	return prepared{}, fmt.Errorf("there is no step %q", name)
 }
 
-func (t trainee) open(threads int) (*subject, error) {
+func (t trainee) open(d *device) (*subject, error) {
 	n, err := t.build(true)
 	if err != nil {
 		return nil, err
@@ -99,11 +111,14 @@ func (t trainee) open(threads int) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := program.Build(p, nil, program.Options{Sizers: []kernels.Sizer{cpu.Sizer{Threads: threads}}, Seed: 1})
+	bundle, err := program.Build(p, nil, program.Options{Sizers: []kernels.Sizer{d.sizer}, Seed: 1})
 	if err != nil {
 		return nil, err
 	}
-	b := cpu.New(threads)
+	b, err := d.open()
+	if err != nil {
+		return nil, err
+	}
 	e, err := engine.New(bundle.Programs[0].Encode(), b, nil)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -112,7 +127,7 @@ func (t trainee) open(threads int) (*subject, error) {
 	for i := range r.pixels {
 		r.pixels[i] = byte(random.Bits(1, 0, uint64(i)))
 	}
-	s := &subject{run: r.step, close: func() error { e.Close(); return b.Close() }}
+	s := &subject{run: clocked(r.step), close: func() error { e.Close(); return b.Close() }}
 	if err := errors.Join(e.Start(context.Background()), e.Run(context.Background(), initial)); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -136,9 +151,9 @@ func (r *trainer) step() error {
 				return err
 			}
 		}
-		if err := r.engine.Run(context.Background(), section); err != nil {
-			return err
-		}
+	}
+	if err := r.engine.Run(context.Background(), accumulate, update); err != nil {
+		return err
 	}
 	r.steps++
 	loss, ok := r.engine.Output(accumulate, "loss")
