@@ -99,9 +99,6 @@ func (g *conv) epilogue() []Arg {
 	return []Arg{g.bias.ptr(), num(g.bias.st[0]), num(relu)}
 }
 
-// taps is the number of a filter's rows × columns.
-func (g *conv) taps() int { return g.w.n[2] * g.w.n[3] }
-
 // way is one way to compute a call. Whether it is there and its workspace are functions of
 // the descriptor and the boxes' extents.
 type way struct {
