@@ -5,6 +5,7 @@ package cuda
 import (
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -58,6 +59,35 @@ func open(t *testing.T) kernels.Backend {
 func TestConformance(t *testing.T) {
 	needGPU(t)
 	kerneltest.Run(t, open)
+}
+
+// variant is a backend that runs convolutions in one of the ways there are, best first, or
+// in the last if there are fewer.
+type variant struct {
+	watched
+	index int
+}
+
+func (v variant) Bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand, workspace kernels.Region) (kernels.Launch, error) {
+	all, err := choose.Variants(d, out, in, workspace)
+	if err != nil {
+		return nil, err
+	}
+	return v.bind(all[min(v.index, len(all)-1)].Launches, d.Code.String)
+}
+
+func TestEveryVariant(t *testing.T) {
+	needGPU(t)
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	const most = 8
+	for i := range most {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			kerneltest.Run(t, func(t *testing.T) kernels.Backend { return variant{open(t).(watched), i} },
+				kernels.ConvForward, kernels.ConvDataGrad, kernels.ConvFilterGrad)
+		})
+	}
 }
 
 // Every kernel that is compiled is launched by the tests before this one.

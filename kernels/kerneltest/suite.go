@@ -18,9 +18,13 @@ import (
 	"cleave/kernels"
 )
 
-// Run tests a backend. open is called for each kernel; Run closes what it opens.
-func Run(t *testing.T, open func(t *testing.T) kernels.Backend) {
-	walk(t, kernels.Codes(), open, func(t *testing.T, r *rig) {
+// Run tests a backend: these kernels, or all if none is named. open is called for each kernel;
+// Run closes what it opens.
+func Run(t *testing.T, open func(t *testing.T) kernels.Backend, codes ...kernels.Code) {
+	if len(codes) == 0 {
+		codes = kernels.Codes()
+	}
+	walk(t, codes, open, func(t *testing.T, r *rig) {
 		r.launch(t)
 		first := r.collect(t)
 		r.checkUntouched(t)
