@@ -20,7 +20,7 @@ func chooseBias(c *call) error {
 	}
 	w := channelwise(&c.out, &c.in[0])
 	name := w.run("bias_fwd")
-	c.perPixel(name, w, w.view(0), w.view(1), c.in[1].vec(), flag(c.d.Epilogue.ReLU))
+	c.perPixel(name, w, w.view(0), w.view(1), c.in[1].vec(), yes(c.d.Epilogue.ReLU))
 	return nil
 }
 
@@ -33,7 +33,7 @@ func chooseBN(c *call) error {
 	}
 	w := channelwise(&c.out, &c.in[0])
 	name := w.run("bn_fwd")
-	c.perPixel(name, w, w.view(0), w.view(1), c.in[1].vec(), c.in[2].vec(), c.in[3].vec(), c.in[4].vec(), float(c.d.Eps), flag(c.d.Epilogue.ReLU))
+	c.perPixel(name, w, w.view(0), w.view(1), c.in[1].vec(), c.in[2].vec(), c.in[3].vec(), c.in[4].vec(), float(c.d.Eps), yes(c.d.Epilogue.ReLU))
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (c *call) channelSum(kernel string, kinds int, values []*view, in ...*view)
 		args = append(args, v.vec())
 	}
 	if c.d.Code == kernels.BNSums {
-		args = append(args, float(c.d.Eps), flag(c.d.Epilogue.ReLU))
+		args = append(args, float(c.d.Eps), yes(c.d.Epilogue.ReLU))
 	}
 	block, across := w.across()
 	c.launch(name, [3]int{across, blocks, 1}, block, 0, args...)

@@ -20,7 +20,7 @@ func chooseAdd(c *call) error {
 	if err := c.same(0, 1); err != nil {
 		return err
 	}
-	c.each("add_fwd", c.elements(&c.in[0], &c.in[1]), flag(c.d.Epilogue.ReLU))
+	c.each("add_fwd", c.elements(&c.in[0], &c.in[1]), yes(c.d.Epilogue.ReLU))
 	return nil
 }
 

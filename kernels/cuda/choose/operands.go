@@ -136,8 +136,8 @@ func (c *call) counted() error {
 	return nil
 }
 
-// flag is an int that says yes or no.
-func flag(on bool) Arg {
+// yes is an int that says yes or no.
+func yes(on bool) Arg {
 	if on {
 		return num(1)
 	}

@@ -109,6 +109,6 @@ func (c *call) avgPool(kernel string, x, y layout.Shape) error {
 		name = kernel + "_run4_f32"
 	}
 	pad := c.d.Window.Pad
-	c.perWindow(name, w, window, flag(c.d.Window.CountPad), nums(x[2]+pad[1], x[3]+pad[3]), w.view(0), w.view(1))
+	c.perWindow(name, w, window, yes(c.d.Window.CountPad), nums(x[2]+pad[1], x[3]+pad[3]), w.view(0), w.view(1))
 	return nil
 }
