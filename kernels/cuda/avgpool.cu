@@ -13,10 +13,9 @@ DEV int counted(int o, int kernel, int stride, int before, int size, bool pad, i
   const int lo = o * stride - before;
   return (lo + kernel < end ? lo + kernel : end) - lo;
 }
-DEV float divisor_of(const Pool& g, const Divisors& d, int row, int col) {
-  const int n = counted(row, g.r, g.stride_r, g.top, g.h, d.count_pad, d.rows) * counted(col, g.s, g.stride_s, g.left, g.w, d.count_pad, d.cols);
-  return n > 1 ? (float)n : 1.0f;
-}
+DEV int counted_rows(const Pool& g, const Divisors& d, int row) { return counted(row, g.r, g.stride_r, g.top, g.h, d.count_pad, d.rows); }
+DEV int counted_cols(const Pool& g, const Divisors& d, int col) { return counted(col, g.s, g.stride_s, g.left, g.w, d.count_pad, d.cols); }
+DEV float divisor_of(int rows, int cols) { return rows * cols > 1 ? (float)(rows * cols) : 1.0f; }
 
 template <int V>
 DEV void avgpool_fwd(const Box& b, const Pool& g, const Divisors& d, const View<float>& y, const View<const float>& x) {
@@ -26,13 +25,14 @@ DEV void avgpool_fwd(const Box& b, const Pool& g, const Divisors& d, const View<
     Run<V> sum;
     for (int k = 0; k < V; k++) sum.v[k] = 0;
     for (int row = rows.lo; row < rows.hi; row++) {
-      const float* from = row_of(x, p, row);
-      for (int col = cols.lo; col < cols.hi; col++) {
-        const Run<V> tap = load<V>(from + col * x.step[1]);
+      const float* from = row_of(x, p, row) + cols.lo * x.step[1];
+#pragma unroll 4
+      for (int col = cols.lo; col < cols.hi; col++, from += x.step[1]) {
+        const Run<V> tap = load<V>(from);
         for (int k = 0; k < V; k++) sum.v[k] += tap.v[k];
       }
     }
-    const float n = divisor_of(g, d, (int)p.i[2], (int)p.i[1]);
+    const float n = divisor_of(counted_rows(g, d, (int)p.i[2]), counted_cols(g, d, (int)p.i[1]));
     for (int k = 0; k < V; k++) sum.v[k] /= n;
     store<V>(y(p), sum);
   }
@@ -45,12 +45,17 @@ DEV void avgpool_bwd(const Box& b, const Pool& g, const Divisors& d, const View<
     const Span rows = over((int)p.i[2], g.r, g.stride_r, g.top, g.p), cols = over((int)p.i[1], g.s, g.stride_s, g.left, g.q);
     Run<V> sum;
     for (int k = 0; k < V; k++) sum.v[k] = 0;
-    for (int row = rows.lo; row < rows.hi; row++)
+#pragma unroll 1  // a pixel lies in few windows; unrolled, divisors take more registers than there are
+    for (int row = rows.lo; row < rows.hi; row++) {
+      const int in_rows = counted_rows(g, d, row);
+      const float* from = row_of(dy, p, row);
+#pragma unroll 1
       for (int col = cols.lo; col < cols.hi; col++) {
-        const Run<V> r = load<V>(row_of(dy, p, row) + col * dy.step[1]);
-        const float n = divisor_of(g, d, row, col);
+        const Run<V> r = load<V>(from + col * dy.step[1]);
+        const float n = divisor_of(in_rows, counted_cols(g, d, col));
         for (int k = 0; k < V; k++) sum.v[k] += r.v[k] / n;
       }
+    }
     store<V>(dx(p), sum);
   }
 }
