@@ -63,6 +63,6 @@ extern "C" __global__ void __launch_bounds__(256) bn_fwd_run1_f32(BN_FWD_PARAMS)
 extern "C" __global__ void __launch_bounds__(256) bn_bwd_run4_f32(BN_BWD_PARAMS) {
   bn_bwd<4>(BN_BWD);
 }
-extern "C" __global__ void __launch_bounds__(256) bn_bwd_run1_f32(BN_BWD_PARAMS) {
+extern "C" __global__ void __launch_bounds__(256, 4) bn_bwd_run1_f32(BN_BWD_PARAMS) {
   bn_bwd<1>(BN_BWD);
 }

@@ -35,7 +35,7 @@ extern "C" __global__ void __launch_bounds__(256) conv_forward_any_f32(
 }
 
 // dx from dy and w. Thread: one element of dx, channels fastest.
-extern "C" __global__ void __launch_bounds__(256) conv_data_grad_any_f32(
+extern "C" __global__ void __launch_bounds__(256, 4) conv_data_grad_any_f32(
     float* __restrict__ dx, int xn, int xc, int xh, int xw,
     const float* __restrict__ w, int wk, int wc, int wr, int ws,
     const float* __restrict__ dy, int yn, int yc, int yh, int yw, GEOMETRY, long long count) {

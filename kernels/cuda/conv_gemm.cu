@@ -421,7 +421,7 @@ typedef Tile<32, 128, 32, 32, 8, 4> Tile32x128;
 
 #define FORWARD_ARGS x, xn, xc, xh, xw, w, wk, wc, wr, ws, y, yn, yc, yh, yw, N, G, C, K, H, W, P, Q, R, S, SH, SW, DH, DW, PT, PL, bias, bk, relu, part, splits
 extern "C" __global__ void __launch_bounds__(256, 2) conv_forward_gemm_128x128_f32(FORWARD) { forward<Tile128x128, 4>(FORWARD_ARGS); }
-extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_128x64_f32(FORWARD) { forward<Tile128x64, 4>(FORWARD_ARGS); }
+extern "C" __global__ void __launch_bounds__(128, 3) conv_forward_gemm_128x64_f32(FORWARD) { forward<Tile128x64, 4>(FORWARD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_64x64_f32(FORWARD) { forward<Tile64x64, 4>(FORWARD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_128x32_f32(FORWARD) { forward<Tile128x32, 4>(FORWARD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_64x64_any_f32(FORWARD) { forward<Tile64x64, 1>(FORWARD_ARGS); }
@@ -429,7 +429,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_128x32_an
 
 #define DATA_GRAD_ARGS dx, xn, xc, xh, xw, w, wk, wc, wr, ws, dy, yn, yc, yh, yw, N, G, C, K, H, W, P, Q, R, S, SH, SW, DH, DW, PT, PL, part, splits
 extern "C" __global__ void __launch_bounds__(256, 2) conv_data_grad_gemm_128x128_f32(DATA_GRAD) { data_grad<Tile128x128, 4>(DATA_GRAD_ARGS); }
-extern "C" __global__ void __launch_bounds__(128, 4) conv_data_grad_gemm_128x64_f32(DATA_GRAD) { data_grad<Tile128x64, 4>(DATA_GRAD_ARGS); }
+extern "C" __global__ void __launch_bounds__(128, 3) conv_data_grad_gemm_128x64_f32(DATA_GRAD) { data_grad<Tile128x64, 4>(DATA_GRAD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_data_grad_gemm_64x64_f32(DATA_GRAD) { data_grad<Tile64x64, 4>(DATA_GRAD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_data_grad_gemm_128x32_f32(DATA_GRAD) { data_grad<Tile128x32, 4>(DATA_GRAD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_data_grad_gemm_64x64_any_f32(DATA_GRAD) { data_grad<Tile64x64, 1>(DATA_GRAD_ARGS); }
