@@ -16,7 +16,8 @@ type boundFilterGrad struct {
 func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), ops: &c.b.tier.rows}
 	single := len(f.src.targets[0].taps) == 1 && !f.lanes && !b.padded
-	if t := c.b.tier; single && t.whole(f.c, t.outers[0].width) && t.whole(f.k, t.outers[0].rows) {
+	// All blocks of channels are as wide as the first; of filters only those that are there count.
+	if t := c.b.tier; single && t.whole(f.c, roundUp(f.cb, t.outers[0].width)) && t.whole(f.k, t.outers[0].rows) {
 		b.xStays, b.dyStays = x.spreadOut(), dy.spreadOut()
 	}
 	b.dyStays = b.dyStays || f.stay

@@ -13,6 +13,7 @@ func TestGoTilesLeaveNeighboursAlone(t *testing.T) {
 	const gap = 64 // bytes
 	for _, l := range []kernelbench.Layer{
 		{Name: "1x1", Batch: 2, Channels: 5, Filters: 7, Groups: 1, Size: 3, Kernel: 1, Stride: 1},
+		{Name: "1x1-in-blocks", Batch: 4, Channels: 20, Filters: 4, Groups: 1, Size: 3, Kernel: 1, Stride: 1},
 		{Name: "1x1-in-groups", Batch: 2, Channels: 9, Filters: 15, Groups: 3, Size: 3, Kernel: 1, Stride: 1},
 		{Name: "1x1-stride2", Batch: 1, Channels: 6, Filters: 3, Groups: 1, Size: 5, Kernel: 1, Stride: 2},
 		{Name: "depthwise", Batch: 1, Channels: 6, Filters: 6, Groups: 6, Size: 5, Kernel: 3, Stride: 1, Pad: 1},
