@@ -182,8 +182,10 @@ func (w *world) meet(tag Tag, from, to, caller *Memory) error {
 			to.fail(err)
 		}
 	}
-	to.progress(tag, end)
+	// The sender first: a receiver that has all may close, and looks at what its peers still
+	// send before it waits for this copy's end.
 	from.progress(tag, end)
+	to.progress(tag, end)
 	return nil
 }
 
