@@ -22,7 +22,7 @@ func quantile(p float64) float64 {
 	if q > 0 {
 		r = 1 - p
 	}
-	r = math.Sqrt(-logarithm(r))
+	r = math.Sqrt(-Log(r))
 	var z float64
 	if r <= 5 {
 		z = horner(&middleNum, r-1.6) / horner(&middleDen, r-1.6)
@@ -40,32 +40,6 @@ func horner(c *[8]float64, x float64) float64 {
 	}
 	return s
 }
-
-// logarithm returns the natural logarithm of a normal x > 0 within 1 ulp or so. math.Log
-// is assembly on some architectures and need not agree. With x = 2^k·(1+f) and 1+f in
-// [√½, √2), log(1+f) = 2·atanh(s), s = f/(2+f), |s| < 0.1716.
-func logarithm(x float64) float64 {
-	frac, k := math.Frexp(x)
-	if frac < math.Sqrt2/2 {
-		frac += frac
-		k--
-	}
-	f := frac - 1
-	s := f / (2 + f)
-	s2 := float64(s * s)
-	var sum float64 // s²/3 + s⁴/5 + …
-	for n := 23; n >= 3; n -= 2 {
-		sum = float64((sum + 1/float64(n)) * s2)
-	}
-	series := 2 * float64(s+float64(s*sum))
-	return float64(float64(k)*ln2Low) + series + float64(float64(k)*ln2High)
-}
-
-// ln 2 in two parts; k·ln2High is exact for |k| < 2048.
-const (
-	ln2High = 6.93147180369123816490e-01
-	ln2Low  = 1.90821492927058770002e-10
-)
 
 // Coefficients of AS 241, highest power first.
 var (

@@ -52,14 +52,6 @@ func TestQuantileInvertsTheDistribution(t *testing.T) {
 	}
 }
 
-func TestLogarithm(t *testing.T) {
-	for x := 0x1p-53; x < 3; x *= 1.0007 {
-		if got, want := logarithm(x), math.Log(x); math.Abs(got-want) > 4e-16*max(math.Abs(want), math.Abs(x-1)) {
-			t.Fatalf("log %v: got %v, want %v", x, got, want)
-		}
-	}
-}
-
 // TestNormalMoments allows each moment five standard errors.
 func TestNormalMoments(t *testing.T) {
 	const n = 200_000

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"cleave/kernels"
+	"cleave/random"
 )
 
 // rows returns a launch that calls f for each sample, on all threads if there is enough
@@ -128,7 +129,7 @@ func bindLoss(c *call) (kernels.Launch, error) {
 		var s float64
 		for n := range labels.n[0] {
 			if labels.i[labels.pos(n, 0, 0, 0)] >= 0 {
-				s += math.Log(float64(es.f[es.pos(n, 0, 0, 0)])) - float64(es.f[es.pos(n, 1, 0, 0)])
+				s += random.Log(float64(es.f[es.pos(n, 0, 0, 0)])) - float64(es.f[es.pos(n, 1, 0, 0)])
 			}
 		}
 		out.f[out.at] = float32(s / count)

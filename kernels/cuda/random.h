@@ -33,8 +33,9 @@ DEV double horner(const double (&c)[8], double x) {
   return s;
 }
 
-// logarithm returns the natural logarithm of a normal x > 0: random.logarithm.
+// logarithm returns the natural logarithm of x: random.Log.
 DEV double logarithm(double x) {
+  if (!(x > 0 && x <= 1.7976931348623157e308)) return x > 0 ? x : x == 0 ? -1 / 0.0 : 0 / 0.0;
   const long long bits = __double_as_longlong(x);
   int k = (int)(bits >> 52) - 1022;
   double frac = __longlong_as_double((bits & 0xfffffffffffffll) | 1022ll << 52);  // in [½, 1)

@@ -17,5 +17,5 @@ func TestSameAsCPU(t *testing.T) {
 	kerneltest.Same(t, func(*testing.T) kernels.Backend { return cpu.New(2) }, open,
 		kernels.SGD, kernels.RunningStat, kernels.FillConst, kernels.FillNormal, kernels.Dropout, kernels.Normalize,
 		kernels.Bias, kernels.ReLU, kernels.ReLUGrad, kernels.Add, kernels.Sum, kernels.Max, kernels.MaxPool, kernels.MaxPoolGrad,
-		kernels.Flatten, kernels.Unflatten, kernels.Copy, kernels.Shuffle, kernels.RowMax, kernels.CountAbove, kernels.Hits)
+		kernels.Flatten, kernels.Unflatten, kernels.Copy, kernels.Shuffle, kernels.RowMax, kernels.CountAbove, kernels.Hits, kernels.Loss)
 }

@@ -1,6 +1,7 @@
 // Softmax, cross entropy and what is counted beside it. Logits are N samples × classes, of
 // which a rank may have some only: class is the first one's.
 #include "blocksum.h"
+#include "random.h"
 #include "walk.h"
 
 // Rows are the operands that all kernels of a sample have; a vector has a step from sample
@@ -85,14 +86,21 @@ extern "C" __global__ void __launch_bounds__(256) loss_grad_f32(float* dlogits, 
   }
 }
 
-// loss = Σ(log Σexp − the label's) / count over the samples with a label. One block.
+// loss = Σ(log Σexp − the label's) / count over the samples with a label, added from the first
+// to the last: ranks on different devices report the same bits. One block.
 extern "C" __global__ void __launch_bounds__(256) loss_f32(float* loss, int samples, const int* labels, int label_pitch, const float* es, int es_step, int es_pitch, double count) {
   __shared__ double scratch[256];
+  const int t = threadIdx.x;
   double s = 0;
-  for (int n = threadIdx.x; n < samples; n += 256)
-    if (labels[n * label_pitch] >= 0) s += (double)logf(es[n * es_pitch]) - (double)es[n * es_pitch + es_step];
-  s = block_sum(s, scratch);
-  if (threadIdx.x == 0) *loss = (float)(s / count);
+  for (int first = 0; first < samples; first += 256) {
+    const int n = first + t;
+    if (n < samples && labels[n * label_pitch] >= 0) scratch[t] = __dsub_rn(logarithm(es[n * es_pitch]), es[n * es_pitch + es_step]);
+    __syncthreads();
+    for (int i = 0; t == 0 && i < min(256, samples - first); i++)
+      if (labels[(first + i) * label_pitch] >= 0) s = __dadd_rn(s, scratch[i]);
+    __syncthreads();
+  }
+  if (t == 0) *loss = (float)(s / count);
 }
 
 // hits = the samples with a label before which fewer than one class comes, and fewer than

@@ -117,7 +117,7 @@ func sums(g *generator, i int) float64 {
 
 func lossCases(code kernels.Code) []kase {
 	var all []kase
-	for _, s := range []struct{ samples, classes, offset int }{{1, 1, 0}, {5, 10, 0}, {13, 7, 0}, {7, 5, 3}, {4, 1000, 0}, {33, 13, 100}} {
+	for _, s := range []struct{ samples, classes, offset int }{{1, 1, 0}, {5, 10, 0}, {13, 7, 0}, {7, 5, 3}, {4, 1000, 0}, {33, 13, 100}, {300, 3, 0}} {
 		n := s.samples
 		logits := of(layout.Shape{n, s.classes, 1, 1}, coarse)
 		label := ints(n, labels(s.classes, s.offset))
