@@ -49,7 +49,18 @@ func convs() []conv {
 		square(2, 4, 4, 4, 15, 3, 2, 1),
 		square(2, 2, 8, 8, 14, 3, 2, 1),
 		square(1, 2, 8, 8, 15, 3, 2, 0),
-		square(2, 7, 1, 1, 9, 5, 2, 2),     //
+		square(2, 7, 1, 1, 9, 5, 2, 2),    //
+		square(5, 9, 4, 4, 7, 3, 1, 1),    // groups that fill no block of 32 channels, several samples in a row
+		square(3, 40, 1, 1, 17, 5, 1, 2),  // depthwise with large filters
+		square(3, 36, 1, 1, 9, 3, 2, 0),   // and stride without padding
+		square(2, 10, 4, 4, 16, 3, 2, 0),  //
+		square(3, 3, 16, 16, 15, 3, 2, 1), // wide for narrow groups
+		square(2, 2, 32, 32, 7, 3, 1, 1),  //
+		square(2, 2, 32, 32, 8, 3, 2, 1),  //
+		square(1, 1, 32, 32, 9, 3, 2, 0),  //
+		square(1, 3, 8, 8, 70, 3, 1, 1),   // rows of several tiles
+		{3, 5, 8, 8, [2]int{33, 5}, [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{2, 2, 0, 1}},
+		{1, 9, 4, 4, [2]int{5, 66}, [2]int{3, 3}, [2]int{2, 2}, [2]int{1, 1}, [4]int{3, 0, 1, 2}},
 		square(2, 5, 1, 3, 6, 3, 1, 1),     // depthwise with a multiplier
 		square(2, 1, 33, 17, 9, 1, 1, 0),   // 1×1
 		square(1, 3, 10, 7, 33, 1, 1, 0),   //
@@ -71,7 +82,7 @@ func convs() []conv {
 		{1, 1, 2, 3, [2]int{3, 200}, [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{1, 1, 1, 1}},
 	}
 	g := &generator{state: 3}
-	for len(all) < 64 {
+	for len(all) < 75 {
 		c := conv{n: 1 + g.intn(4), groups: 1 + g.intn(4), c: 1 + g.intn(9), k: 1 + g.intn(9)}
 		for a := range 2 {
 			c.size[a], c.kernel[a], c.stride[a], c.dilation[a] = 1+g.intn(13), 1+g.intn(4), 1+g.intn(3), 1+g.intn(2)

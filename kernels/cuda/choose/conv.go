@@ -119,6 +119,7 @@ func (g *conv) ways() []way {
 
 // convFamilies are the kinds of kernels, best first. Each returns what fits the extents.
 var convFamilies = []func(g *conv) []way{
+	ringWays,
 	gemmWays,
 	anyWays,
 }
