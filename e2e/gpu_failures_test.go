@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// failing finds the kernel whose launch the emulated driver makes fail.
+var failing = regexp.MustCompile(`cuemu: launch \d+, of (\w+), fails`)
 
 // What can go wrong with a GPU is one line that names it, on the emulated driver: it fails as
 // CLEAVE_EMU_ variables say.
@@ -24,9 +28,9 @@ func TestGPUFailures(t *testing.T) {
 		{"driver too old", "CLEAVE_EMU_DRIVER", "11080", "cuda:0", "open device cuda:0: the driver is too old: it supports CUDA 11.8, needs 12.1 at least (driver 530 or newer)"},
 		{"GPU too old", "CLEAVE_EMU_CAPABILITY", "50", "cuda:0", "GPU 0 (emulated GPU) has compute capability 5.0, needs 6.0 at least"},
 		{"no such GPU", "", "", "cuda:7", "open device cuda:7: there is no GPU 7: the driver knows 2, from 0 on (see worker devices)"},
-		{"device lost", "CLEAVE_EMU_FAIL", "lost:900", "cuda", "CUDA_ERROR_UNKNOWN (a kernel or a copy before this call failed)"},
-		{"kernel fails", "CLEAVE_EMU_FAIL", "launch:400", "cuda", "CUDA_ERROR_LAUNCH_FAILED (a kernel or a copy before this call failed)"},
-		{"illegal address", "CLEAVE_EMU_FAIL", "address:400", "cuda", "CUDA_ERROR_ILLEGAL_ADDRESS (a kernel or a copy before this call failed)"},
+		{"device lost", "CLEAVE_EMU_FAIL", "lost:900", "cuda", "CUDA_ERROR_UNKNOWN in "},
+		{"kernel fails", "CLEAVE_EMU_FAIL", "launch:400", "cuda", "CUDA_ERROR_LAUNCH_FAILED in "},
+		{"illegal address", "CLEAVE_EMU_FAIL", "address:400", "cuda", "CUDA_ERROR_ILLEGAL_ADDRESS in "},
 		{"out of memory", "CLEAVE_EMU_FAIL", "alloc:1", "cuda", "CUDA_ERROR_OUT_OF_MEMORY: the plan takes 1.2 MiB, free on GPU"},
 		{"little memory", "CLEAVE_EMU_MEMORY", "1048576", "cuda", "the program takes 1.2 MiB, 179 KiB more than the device's memory of 1.0 MiB"},
 	} {
@@ -47,6 +51,12 @@ func TestGPUFailures(t *testing.T) {
 			}
 			if said == 0 || len(lines) > 5 {
 				t.Errorf("want a line with %q in\n%s", c.want, r.stderr)
+			}
+			// A launch fails long before the host sees it: the error names that launch's kernel.
+			if m := failing.FindStringSubmatch(r.stderr); m != nil && !strings.Contains(lines[len(lines)-1], " in "+m[1]+" for ") {
+				t.Errorf("the driver failed a launch of %s, the last line does not name it:\n%s", m[1], r.stderr)
+			} else if m == nil && (strings.HasPrefix(c.value, "launch") || strings.HasPrefix(c.value, "address")) {
+				t.Errorf("the driver failed no launch:\n%s", r.stderr)
 			}
 		})
 	}

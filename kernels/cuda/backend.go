@@ -32,6 +32,7 @@ type Backend struct {
 	transfers  []*transfer
 	tables     []cu.DevicePtr // of launches
 	flushed    cu.DevicePtr   // see Flush
+	marks      marks
 	closed     bool
 }
 
@@ -113,11 +114,6 @@ func (b *Backend) Sync() error {
 	return nil
 }
 
-// lost describes an error that the device reports some time after its cause.
-func (b *Backend) lost(err error) error {
-	return fmt.Errorf("GPU %d: %w (a kernel or a copy before this call failed)", b.index, err)
-}
-
 // Close implements kernels.Backend. After an error of the device nothing more is expected
 // of it: the process should end.
 func (b *Backend) Close() error {
@@ -137,6 +133,7 @@ func (b *Backend) Close() error {
 	for _, t := range b.transfers {
 		errs = append(errs, t.free())
 	}
+	errs = append(errs, b.marks.close())
 	for _, m := range b.modules {
 		errs = append(errs, unload(m))
 	}

@@ -45,13 +45,14 @@ func (b *Backend) bind(launches []choose.Launch, about func() string) (kernels.L
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	all := make([]launch, len(launches))
+	all, c := make([]launch, len(launches)), &bound{about: about}
 	for i, l := range launches {
 		f, err := b.function(l.Kernel)
 		if err != nil {
 			return nil, err
 		}
 		all[i] = b.newLaunch(f, l)
+		c.kernels = append(c.kernels, l.Kernel)
 	}
 	return func() error {
 		defer b.leave()
@@ -60,8 +61,11 @@ func (b *Backend) bind(launches []choose.Launch, about func() string) (kernels.L
 		}
 		for i := range all {
 			if err := all[i].run(b.compute); err != nil {
-				return fmt.Errorf("GPU %d: %w: launch of %s for %s", b.index, named(err), all[i].name, about())
+				return b.launchFailed(err, c.kernels[i], c)
 			}
+		}
+		if err := b.marks.launched(c, b.compute); err != nil {
+			return b.lost(err)
 		}
 		return nil
 	}, nil
@@ -69,7 +73,6 @@ func (b *Backend) bind(launches []choose.Launch, about func() string) (kernels.L
 
 // launch is a choose.Launch on a device.
 type launch struct {
-	name        string
 	f           cu.Function
 	grid, block [3]int
 	shared      int
@@ -78,7 +81,7 @@ type launch struct {
 }
 
 func (b *Backend) newLaunch(f cu.Function, l choose.Launch) launch {
-	n := launch{name: l.Kernel, f: f, grid: l.Grid, block: l.Block, shared: l.Shared}
+	n := launch{f: f, grid: l.Grid, block: l.Block, shared: l.Shared}
 	n.values, n.args = make([]uint64, len(l.Args)), make([]unsafe.Pointer, len(l.Args))
 	for i, a := range l.Args {
 		n.values[i] = a.Bits

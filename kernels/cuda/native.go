@@ -18,6 +18,11 @@ static CUresult attach(CUcontext c, unsigned long long number) {
 
 static CUresult pin(void **p, size_t n) { return cuMemHostAlloc(p, n, CU_MEMHOSTALLOC_PORTABLE); }
 
+// The write need not wait until the host could see what kernels before it wrote.
+static CUresult write_value(CUstream s, CUdeviceptr at, unsigned v) {
+	return cuStreamWriteValue32(s, at, v, CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER);
+}
+
 static const char *name(CUresult r) {
 	const char *s = 0;
 	return cuGetErrorName(r, &s) == CUDA_SUCCESS ? s : 0;
@@ -41,6 +46,7 @@ import (
 var (
 	_ [unsafe.Sizeof(C.CUcontext(nil))]struct{} = [unsafe.Sizeof(cu.CUContext{})]struct{}{}
 	_ [unsafe.Sizeof(C.CUmodule(nil))]struct{}  = [unsafe.Sizeof(cu.Module{})]struct{}{}
+	_ [unsafe.Sizeof(C.CUstream(nil))]struct{}  = [unsafe.Sizeof(cu.Stream{})]struct{}{}
 )
 
 // context is a device's primary context, retained.
@@ -69,6 +75,13 @@ func (c context) release() error {
 
 func unload(m cu.Module) error {
 	return status(C.cuModuleUnload(*(*C.CUmodule)(unsafe.Pointer(&m))))
+}
+
+const notSupported = C.CUDA_ERROR_NOT_SUPPORTED
+
+// writeValue has a stream write a word once all before it is done.
+func writeValue(s cu.Stream, at uint64, v uint32) error {
+	return status(C.write_value(*(*C.CUstream)(unsafe.Pointer(&s)), C.CUdeviceptr(at), C.uint(v)))
 }
 
 // pinned is host memory that the device copies to and from while the processor does other

@@ -86,7 +86,7 @@ func (b *Backend) open(d cu.Device) (err error) {
 		}
 		b.streams = append(b.streams, s)
 	}
-	return nil
+	return b.marks.open()
 }
 
 // Devices lists the machine's GPUs.

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <set>
+#include <map>
 #include <string>
 
 #include "device.h"
@@ -181,13 +181,23 @@ API cuMemFree_v2(uint64_t p) {
   free((void*)p);
   return SUCCESS;
 }
-static std::set<void*> pinned;
+static std::map<void*, size_t> pinned;  // by address: bytes
+
+// on_host reports whether pinned memory holds all of the bytes.
+static bool on_host(uint64_t at, uint64_t bytes) {
+  auto next = pinned.upper_bound((void*)at);
+  if (next == pinned.begin()) return false;
+  auto own = std::prev(next);
+  const uint64_t from = at - (uint64_t)own->first;
+  return from <= own->second && bytes <= own->second - from;
+}
+
 API cuMemHostAlloc(void** p, size_t n, unsigned) {
   LOCKED;
   *p = aligned_alloc(4096, (n + 4095) & ~(size_t)4095);
   if (!*p) return OUT_OF_MEMORY;
   memset(*p, 0xff, n);
-  pinned.insert(*p);
+  pinned[*p] = n;
   return SUCCESS;
 }
 API cuMemAllocHost_v2(void** p, size_t n) { return cuMemHostAlloc(p, n, 0); }
@@ -275,6 +285,12 @@ API cuStreamWaitEvent(Stream* s, Event* e, unsigned) {
   enqueue(s, {nullptr, e->last});
   return d->sticky;
 }
+API cuStreamWriteValue32_v2(Stream* s, uint64_t at, unsigned v, unsigned) {
+  LOCKED;
+  if (!s || at % 4 || (!d->covers(at, 4) && !on_host(at, 4))) return INVALID_VALUE;
+  enqueue(s, {[=] { if (!d->sticky) *(volatile unsigned*)at = v; }, nullptr});
+  return d->sticky;
+}
 API cuEventCreate(Event** e, unsigned) {
   LOCKED;
   return *e = new Event, SUCCESS;
@@ -345,7 +361,10 @@ API cuLaunchKernel(Function* f, unsigned gx, unsigned gy, unsigned gz, unsigned 
                 if (d->sticky) return;
                 if (number == options().failures.launch) d->sticky = LAUNCH_FAILED;
                 if (number == options().failures.address) d->sticky = ILLEGAL_ADDRESS;
-                if (d->sticky) return;
+                if (d->sticky) {
+                  fprintf(stderr, "cuemu: launch %ld, of %s, fails as CLEAVE_EMU_FAIL says\n", number, f->name);
+                  return;
+                }
                 Fault fault = run_grid(l, (uint64_t)number);
                 if (!fault.code) return;
                 fprintf(stderr, "cuemu: %s\n", fault.text.c_str());
