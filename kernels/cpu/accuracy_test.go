@@ -42,7 +42,8 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 			t.Fatal(err)
 		}
 	}
-	for pass, role := range roles {
+	for _, pass := range kernelbench.Passes() {
+		role := roles[pass]
 		result := role[0]
 		d, _, _, err := l.Call(pass)
 		if err != nil {

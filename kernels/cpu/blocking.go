@@ -29,8 +29,8 @@ const (
 
 // choose divides a product for a tier, a number of threads and caches. It is a function of
 // its arguments alone.
-func (p *product) choose(t *tier, threads int, mem caches) blocking {
-	passBytes, panelFloats := mem.product()
+func (p *product) choose(t *tier, threads int) blocking {
+	passBytes, panelFloats := t.caches.product()
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width

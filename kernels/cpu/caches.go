@@ -4,10 +4,13 @@ package cpu
 // them.
 type caches struct{ first, second int }
 
-// usual is what all calls are divided for. It is not read from the machine: how far a
-// block goes decides in which order products are summed, and a result must not depend on
-// where it was computed.
-var usual = caches{first: 32 << 10, second: 256 << 10}
+// A tier's calls are divided for the caches that processors of its kind have at least. They
+// are not read from the machine: how far a block goes decides in which order products are
+// summed, and a result must not depend on where it was computed.
+var (
+	usualCaches = caches{first: 32 << 10, second: 256 << 10}
+	largeCaches = caches{first: 32 << 10, second: 1 << 20}
+)
 
 // product returns the bytes of the filter elements of a pass over a job's outputs, which
 // stay in the first-level cache, and the floats of a panel, which stays in the second.

@@ -14,10 +14,10 @@ type choice struct {
 
 // choose returns the choice for a convolution or gradient of that geometry. It is a
 // function of its arguments alone.
-func (g *geometry) choose(code kernels.Code, t *tier, threads int, mem caches) (c choice) {
+func (g *geometry) choose(code kernels.Code, t *tier, threads int) (c choice) {
 	switch {
 	case code == kernels.ConvFilterGrad:
-		c.filterGrad = g.filterGrad(t, threads, mem)
+		c.filterGrad = g.filterGrad(t, threads)
 	case code == kernels.ConvForward && g.linear():
 		c.linear = newLinear(g, t, threads)
 	case code == kernels.ConvForward:
@@ -28,7 +28,7 @@ func (g *geometry) choose(code kernels.Code, t *tier, threads int, mem caches) (
 		c.product = g.dataGrad()
 	}
 	if c.product != nil {
-		c.blocking = c.product.choose(t, threads, mem)
+		c.blocking = c.product.choose(t, threads)
 	}
 	return c
 }
@@ -70,5 +70,5 @@ func (c *choice) workspace(threads int) int64 {
 // choose returns what a bound call runs, and views of x and y for it.
 func (c *call) choose(g *geometry, x, y *view) (choice, view, view) {
 	row, fx, fy := g.inRow(c.d.Code, *x, *y)
-	return row.choose(c.d.Code, c.b.tier, c.b.Threads, usual), fx, fy
+	return row.choose(c.d.Code, c.b.tier, c.b.Threads), fx, fy
 }

@@ -39,7 +39,7 @@ func TestChoice(t *testing.T) {
 		fmt.Fprintln(&got, name)
 		for _, tier := range tiers {
 			for threads := 1; threads <= 2; threads++ {
-				fmt.Fprintf(&got, "  %-7s %d  %s\n", tier.name, threads, describe(d, out, in, tier, threads, usual))
+				fmt.Fprintf(&got, "  %-7s %d  %s\n", tier.name, threads, describe(d, out, in, tier, threads))
 			}
 		}
 	})
@@ -74,9 +74,9 @@ func TestChoiceIsPure(t *testing.T) {
 				for i := range bare.tiles {
 					bare.tiles[i].run = nil
 				}
-				want := describe(d, out, in, tier, 2, usual)
+				want := describe(d, out, in, tier, 2)
 				for _, like := range append(tiers[:0:0], tier, inGo(tier), &bare) {
-					if got := describe(d, out, in, like, 2, usual); got != want {
+					if got := describe(d, out, in, like, 2); got != want {
 						t.Errorf("%s, %s: %q, want %q", name, like.name, got, want)
 					}
 				}
@@ -106,7 +106,7 @@ func TestChoiceOfBind(t *testing.T) {
 			x, y := part(xs), part(ys)
 			b := &Backend{Sizer: Sizer{Threads: 2}, tier: &avx2}
 			c, _, _ := (&call{b: b, d: d}).choose(&g, &x, &y)
-			if want := describe(d, out, in, &avx2, 2, usual); c.String() != want {
+			if want := describe(d, out, in, &avx2, 2); c.String() != want {
 				t.Errorf("%s: Bind takes %q, want %q", name, c.String(), want)
 			}
 		})
@@ -116,19 +116,21 @@ func TestChoiceOfBind(t *testing.T) {
 // A thread's panel fits in the second-level cache that a choice is made for, and smaller
 // caches change choices.
 func TestChoiceFollowsCaches(t *testing.T) {
-	small, differ := caches{first: usual.first / 4, second: usual.second / 4}, 0
+	differ := 0
 	eachCall(t, func(name string, d kernels.Desc, out layout.Shape, in []layout.Shape) {
 		g, _ := convGeometry(d, out, in)
 		for _, tier := range tiers {
 			var lines []string
-			for _, mem := range []caches{usual, small} {
-				c := g.choose(d.Code, tier, 2, mem)
+			for _, share := range []int{1, 4} {
+				small := *tier
+				small.caches = caches{first: tier.caches.first / share, second: tier.caches.second / share}
+				c := g.choose(d.Code, &small, 2)
 				panel := c.blocking.panel()
 				if c.filterGrad != nil {
 					panel, _, _ = c.filterGrad.scratch()
 				}
-				if c.linear == nil && c.linearGrad == nil && 4*panel > mem.second {
-					t.Errorf("%s, %s: a panel of %d bytes for %+v", name, tier.name, 4*panel, mem)
+				if c.linear == nil && c.linearGrad == nil && 4*panel > small.caches.second {
+					t.Errorf("%s, %s: a panel of %d bytes for %+v", name, tier.name, 4*panel, small.caches)
 				}
 				lines = append(lines, c.String())
 			}

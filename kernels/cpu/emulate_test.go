@@ -325,6 +325,12 @@ func (m *machine) put(register string, v [16]float32) {
 	m.vec[register[1:]] = v
 }
 
+// lane reports whether an instruction works on a lane: the operand at that index is then
+// none but the last, or a mask that has the lane.
+func (m *machine) lane(in []string, index, lane int) bool {
+	return index == len(in)-1 || !strings.HasPrefix(in[index], "K") || m.gp[in[index]]>>lane&1 == 1
+}
+
 func (m *machine) run(name string, r *routine) {
 	if r == nil {
 		m.t.Fatalf("the assembly has no %s", name)
@@ -333,7 +339,7 @@ func (m *machine) run(name string, r *routine) {
 		in := r.code[pc]
 		last := in[len(in)-1]
 		switch in[0] {
-		case "MOVQ", "MOVB":
+		case "MOVQ", "MOVL", "MOVB", "KMOVW":
 			m.setInteger(last, m.integer(in[1]))
 		case "ADDQ":
 			m.setInteger(last, m.integer(last)+m.integer(in[1]))
@@ -346,6 +352,10 @@ func (m *machine) run(name string, r *routine) {
 			m.gp[last] = m.address(in[1])
 		case "SHLQ":
 			m.gp[last] <<= m.integer(in[1])
+		case "SHRL":
+			m.gp[last] >>= m.integer(in[1])
+		case "NEGQ":
+			m.gp[last] = -m.gp[last]
 		case "XORQ":
 			m.gp[last] ^= m.integer(in[1])
 		case "DECQ":
@@ -385,9 +395,13 @@ func (m *machine) run(name string, r *routine) {
 			m.put(last, x)
 		case "VMOVUPS":
 			if strings.Contains(last, "(") {
-				lanes := lanesOf(m.t, in[1])
-				v := m.vector(in[1], lanes)
-				copy(m.memory(m.address(last), lanes), v[:lanes])
+				v := m.vector(in[1], lanesOf(m.t, in[1]))
+				to := m.address(last)
+				for i := range lanesOf(m.t, in[1]) {
+					if m.lane(in, 2, i) {
+						m.memory(to+int64(4*i), 1)[0] = v[i]
+					}
+				}
 			} else {
 				m.put(last, m.vector(in[1], lanesOf(m.t, last)))
 			}
@@ -397,21 +411,33 @@ func (m *machine) run(name string, r *routine) {
 			v := m.vector(in[1], 4)
 			copy(m.memory(m.address(last), 2), v[:2])
 		case "VBROADCASTSS":
-			m.put(last, m.broadcast(in[1]))
+			v, all := m.vector(last, lanesOf(m.t, last)), m.broadcast(in[1])
+			for i := range v {
+				if m.lane(in, 2, i) {
+					v[i] = all[i]
+				}
+			}
+			m.put(last, v)
 		case "VADDPS", "VFMADD231PS", "VFMADD231PS.BCST":
 			lanes := lanesOf(m.t, last)
 			y, z := m.vector(in[2], lanes), m.vector(last, lanes)
-			x := z
-			if in[0] == "VFMADD231PS.BCST" {
-				x = m.broadcast(in[1])
-			} else {
-				x = m.vector(in[1], lanes)
-			}
-			for i := range z {
+			for i := range lanes {
+				if !m.lane(in, 3, i) {
+					continue
+				}
+				var x float32
+				switch {
+				case in[0] == "VFMADD231PS.BCST":
+					x = m.broadcast(in[1])[i]
+				case strings.Contains(in[1], "("):
+					x = m.memory(m.address(in[1])+int64(4*i), 1)[0]
+				default:
+					x = m.vector(in[1], lanes)[i]
+				}
 				if in[0] == "VADDPS" {
-					z[i] = x[i] + y[i]
+					z[i] = x + y[i]
 				} else {
-					z[i] = float32(math.FMA(float64(x[i]), float64(y[i]), float64(z[i])))
+					z[i] = float32(math.FMA(float64(x), float64(y[i]), float64(z[i])))
 				}
 			}
 			m.put(last, z)

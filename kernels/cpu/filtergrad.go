@@ -52,8 +52,8 @@ func spreadOut(n int) int {
 
 // filterGrad divides a filter gradient for a tier, a number of threads and caches. It is a
 // function of its arguments alone.
-func (g *geometry) filterGrad(t *tier, threads int, mem caches) *filterGrad {
-	gradPanel, gradBytes, gradSums := mem.filterGrad()
+func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
+	gradPanel, gradBytes, gradSums := t.caches.filterGrad()
 	p := g.forward()
 	down, across, rows, cols, taps := p.reach()
 	f := &filterGrad{geometry: g, src: p, bundles: g.groups, k: g.k, c: g.c}
@@ -189,7 +189,7 @@ func coverOuter(tiles []outerTile, n, k int) []outerPart {
 	for u := 1; u <= units; u++ {
 		best[u] = -1
 		for i, t := range tiles {
-			c := best[max(0, u-t.width/unit)] + ceil(k, t.rows)*t.rows*tileCost(t.rows, t.width/t.vector)
+			c := best[max(0, u-t.width/unit)] + ceil(k, t.rows)*t.rows*tileCost(t.rows, t.width/t.vector, t.vector)
 			if best[u] < 0 || c < best[u] {
 				best[u], took[u] = c, i
 			}

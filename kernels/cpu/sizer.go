@@ -70,16 +70,16 @@ func (s Sizer) Kernel(d kernels.Desc, out layout.Shape, in []layout.Shape) strin
 	if err != nil {
 		return err.Error()
 	}
-	return t.name + " " + describe(d, out, in, t, max(1, s.Threads), usual)
+	return t.name + " " + describe(d, out, in, t, max(1, s.Threads))
 }
 
 // convWorkspace is the scratch memory of a convolution or gradient on one tier, for
 // operands that are whole buffers and for parts of larger ones.
 func convWorkspace(code kernels.Code, g *geometry, t *tier, threads int) int64 {
-	c := g.choose(code, t, threads, usual)
+	c := g.choose(code, t, threads)
 	need := c.workspace(threads)
 	if whole := g.whole(code); whole != *g {
-		c = whole.choose(code, t, threads, usual)
+		c = whole.choose(code, t, threads)
 		need = max(need, c.workspace(threads))
 	}
 	return need

@@ -20,7 +20,8 @@ type tier struct {
 	outerLanes  []outerTile      // the same in lanes, the longest first
 	dots        []dotTile        // of linear layers
 	rows        rowOps
-	beyond      bool // tiles may read beyond an operand, and drop what they read
+	caches      caches // that calls are divided for
+	beyond      bool   // tiles may read beyond an operand, and drop what they read
 }
 
 // whole reports whether tiles may read n channels where they are, unit at a time. Tiles in
@@ -62,6 +63,7 @@ var generic = tier{
 	outerLanes: []outerTile{{1, 1, 1, 4, 4, outerLanes1x4}, {2, 1, 1, 4, 4, outerPairs1x4}, {4, 1, 1, 4, 4, outerFours1x4}},
 	dots:       []dotTile{{2, 2, dot2x2}},
 	rows:       genericRows,
+	caches:     usualCaches,
 }
 
 // chosen returns the tier that CLEAVE_CPU asks for, or else the best that this machine has.

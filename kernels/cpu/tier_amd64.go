@@ -31,7 +31,7 @@ func init() {
 		})
 		if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ {
 			avx512.set(functions{
-				tiles: []tileFunc{tileAVX2_8x8, tileAVX512_8x16, tileAVX512_8x32, tileAVX512_8x48},
+				tiles: []tileFunc{tileAVX512_8x16, tileAVX512_8x32, tileAVX512_8x48},
 				lanes: lanesAVX512_8x16,
 				direct: [][4]directFunc{
 					{directAVX512_1by1Inner, directAVX512_1by1Left, directAVX512_1by1Right, directAVX512_1by1Both},

@@ -22,16 +22,14 @@ var (
 			{per: 1, taps: 3, rows: 3, width: 8, vector: 8}, {per: 1, taps: 1, rows: 12, width: 8, vector: 8}, {per: 1, taps: 1, rows: 4, width: 8, vector: 8},
 			{per: 2, taps: 1, rows: 3, width: 8, vector: 8}, {per: 4, taps: 1, rows: 3, width: 8, vector: 8},
 		},
-		dots: []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		dots:   []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		caches: usualCaches,
 	}
 	avx512 = tier{
-		name:   "avx512",
-		beyond: true,
-		lanes:  16,
-		tiles: []tile{
-			{positions: 8, width: 8, vector: 8}, // the same as AVX2's
-			{positions: 8, width: 16, vector: 16}, {positions: 8, width: 32, vector: 16}, {positions: 8, width: 48, vector: 16},
-		},
+		name:      "avx512",
+		beyond:    true,
+		lanes:     16,
+		tiles:     []tile{{positions: 8, width: 16, vector: 16}, {positions: 8, width: 32, vector: 16}, {positions: 8, width: 48, vector: 16}},
 		lanesTile: tile{positions: 8, width: 16, vector: 16},
 		spread:    4,
 		direct: []directTile{
@@ -45,6 +43,7 @@ var (
 			{per: 1, taps: 3, rows: 3, width: 16, vector: 16}, {per: 1, taps: 1, rows: 12, width: 16, vector: 16}, {per: 1, taps: 1, rows: 4, width: 16, vector: 16},
 			{per: 2, taps: 1, rows: 3, width: 16, vector: 16}, {per: 4, taps: 1, rows: 3, width: 16, vector: 16},
 		},
-		dots: []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		dots:   []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
+		caches: largeCaches,
 	}
 )

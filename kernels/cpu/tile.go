@@ -7,7 +7,7 @@ package cpu
 type tile struct {
 	positions int
 	width     int // output channels
-	vector    int // lanes of its vectors; a tile of more than eight lanes has no part of a vector
+	vector    int // lanes of its vectors
 	run       tileFunc
 }
 
@@ -44,11 +44,19 @@ type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRo
 // sums is how many sums an outer tile has.
 func (o *outerTile) sums() int { return max(1, o.per) * o.taps * o.rows * o.width }
 
-// cost is how long a tile takes for a position, in 48ths of a cycle for AVX2: two
-// multiply-adds or two loads in a cycle.
-func (t *tile) cost() int { return tileCost(t.positions, t.width/t.vector) }
+// cost is how long a tile takes for a position, in 48ths of a cycle: two multiply-adds or two
+// loads in a cycle.
+func (t *tile) cost() int { return tileCost(t.positions, t.width/t.vector, t.vector) }
 
-func tileCost(a, b int) int { return 24 * max(a*b, a+b) / a }
+// tileCost is that of a×b vectors. Of the loop around them little is hidden where a tile's
+// multiply-adds are long: one more cycle, as measured.
+func tileCost(a, b, lanes int) int {
+	steps := 24 * max(a*b, a+b)
+	if lanes > 8 {
+		steps += 48
+	}
+	return steps / a
+}
 
 // part is a tile's share of a group's output channels.
 type part struct {
@@ -66,11 +74,7 @@ func cover(tiles []tile, n int) []part {
 		best[u] = -1
 		for i := range tiles {
 			t := &tiles[i]
-			rest := u - t.width/unit
-			if t.vector > unit && (rest < 0 || rest == 0 && n%unit != 0) {
-				continue // it would end in a part of a vector
-			}
-			rest = max(rest, 0)
+			rest := max(u-t.width/unit, 0)
 			if c := best[rest] + t.cost(); best[u] < 0 || c < best[u] {
 				best[u], took[u] = c, i
 			}

@@ -88,10 +88,8 @@ func outer(v vectors, rows, nv int) {
 		}
 		for i := range rows {
 			from := Mem{Base: dy, Disp: 4 * i}
-			if v.lanes == 16 {
-				for j, r := range xs {
-					VFMADD231PS_BCST(from, r, sums[i*nv+j])
-				}
+			if v.lanes == 16 && nv == 1 {
+				VFMADD231PS_BCST(from, xs[0], sums[i])
 				continue
 			}
 			one := v.register()

@@ -46,6 +46,10 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	MOVQ(idx, toNow)
 	MOVQ(inMemory(Param("at").Len()), idx)
 	MOVQ(idx, left)
+	var some Register // the last vector's lanes in use
+	if v.lanes == 16 {
+		some = firstLanes(Param("last"))
+	}
 
 	Label("positions")
 	// Sums begin with start, or with zero if they are added to what y holds: adding up in
@@ -85,7 +89,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
 	}
 	var one VecVirtual
-	if !lanes && v.lanes == 8 {
+	if !lanes {
 		one = v.register()
 	}
 	for p := range ptr {
@@ -94,10 +98,8 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		case lanes:
 			VFMADD231PS(from, ws[0], sums[p][0])
 			continue
-		case v.lanes == 16:
-			for i, r := range ws {
-				VFMADD231PS_BCST(from, r, sums[p][i])
-			}
+		case v.lanes == 16 && nv == 1:
+			VFMADD231PS_BCST(from, ws[0], sums[p][0])
 			continue
 		}
 		VBROADCASTSS(from, one)
@@ -134,8 +136,12 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
 		for i, s := range sums[p] {
 			from := Mem{Base: end, Index: idx, Scale: 4, Disp: i * v.lanes * 4}
-			if i < nv-1 || v.lanes == 16 {
+			switch {
+			case i < nv-1:
 				VADDPS(from, s, s)
+				continue
+			case v.lanes == 16:
+				VADDPS(from, s, some, s)
 				continue
 			}
 			held := v.register()
@@ -153,8 +159,11 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		LEAQ(Mem{Base: end, Index: ptr[p], Scale: 4}, ptr[p])
 		for i, s := range sums[p] {
 			VMAXPS(s, ws[0], s)
-			if i < nv-1 || v.lanes == 16 {
-				VMOVUPS(s, Mem{Base: ptr[p], Disp: i * v.lanes * 4})
+			to := Mem{Base: ptr[p], Disp: i * v.lanes * 4}
+			if i < nv-1 {
+				VMOVUPS(s, to)
+			} else if v.lanes == 16 {
+				VMOVUPS(s, some, to)
 			}
 		}
 	}
@@ -201,6 +210,19 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		Label(done)
 	}
 	JMP(LabelRef("next"))
+}
+
+// firstLanes returns a mask of as many of sixteen lanes as a parameter says.
+func firstLanes(count gotypes.Component) Register {
+	all, bits, k := GP32(), GP64(), K()
+	MOVQ(inMemory(count), bits)
+	MOVL(U32(0xffff), all)
+	NEGQ(bits)
+	ADDQ(Imm(16), bits)
+	MOVQ(bits, RCX)
+	SHRL(CL, all)
+	KMOVW(all, k)
+	return k
 }
 
 // laneMasks are eight lanes that are let through and eight that are not.
