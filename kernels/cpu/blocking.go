@@ -34,8 +34,10 @@ func (p *product) choose(t *tier, threads int) blocking {
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
-	b.direct, b.directGrad = p.direct(t), p.directGrad(t)
-	if b.direct != nil || b.directGrad != nil {
+	if d := p.direct(t); d != nil {
+		return p.directBlocking(d)
+	}
+	if b.directGrad = p.directGrad(t); b.directGrad != nil {
 		b.lanes, b.inPlace, b.per, b.bundles, b.width = true, true, m, p.groups*m/lanes, lanes
 		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
 		b.samples, b.rows, b.cols, b.some, b.few = 1, even(rows, directRows), cols, b.bundles, 1
@@ -101,7 +103,7 @@ func even(n, most int) int { return ceil(n, ceil(n, most)) }
 // jobs is how many jobs there are.
 func (p *product) jobs(b *blocking) int {
 	_, _, rows, cols, _ := p.reach()
-	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * ceil(len(b.parts), b.few)
+	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * max(1, ceil(len(b.parts), b.few))
 }
 
 // panel is the floats of a thread's panel.

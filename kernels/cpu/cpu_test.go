@@ -44,9 +44,7 @@ func inGo(t *tier) *tier {
 	g.lanesTile.run = lanesInReference(&g.lanesTile)
 	g.direct = slices.Clone(t.direct)
 	for i := range g.direct {
-		for ends := range g.direct[i].run {
-			g.direct[i].run[ends] = directInReference(&g.direct[i], ends)
-		}
+		g.direct[i].run = directInReference(&g.direct[i])
 	}
 	g.directGrads = slices.Clone(t.directGrads)
 	for i := range g.directGrads {

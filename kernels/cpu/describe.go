@@ -99,7 +99,7 @@ func (w *line) product(p *product, b *blocking) {
 	bundles := "groups"
 	switch {
 	case b.direct != nil:
-		w.put("direct %dx%d", b.direct.outputs, b.direct.lanes)
+		w.put("direct %dx%d", b.direct.outputs, b.direct.width())
 	case b.directGrad != nil:
 		w.put("direct gradient %dx%d", b.directGrad.positions, b.directGrad.lanes)
 	case b.lanes:

@@ -1,49 +1,80 @@
 package cpu
 
-// directTile computes some neighbouring outputs of a row of a 3×3 convolution in groups of
-// one, two, four or eight channels, for vectors of channels that follow each other. The
-// source is read where it is; columns and rows beside it are left out.
+// directTile computes some neighbouring outputs of a row of a 3×3 convolution, for units of
+// channels that follow each other: a unit is a vector of the channels of narrow groups (of one,
+// two, four or eight), or some vectors of the output channels of one group. The source is
+// read where it is; columns and rows beside it are left out.
 type directTile struct {
 	lanes   int
-	per     int           // channels of a group
-	stride  int           // of rows and columns
-	outputs int           // neighbours
-	run     [4]directFunc // inside a row, at its left end, at its right end, at both
+	per     int // channels of a narrow group; 0: any group whose output channels fill units
+	vectors int // of a unit
+	stride  int // of rows and columns
+	outputs int // neighbours
+	run     directFunc
 }
 
 // directFunc runs a directTile.
 //
 // x begins at the first column that is read in the first of rows rows, which are xRow
-// floats apart; its columns are xCol floats apart, y's yCol. The filters lie vector by
-// vector, in it tap by tap from the first row on, and in it channel by channel of the
-// groups. Sums begin with start, one value for each channel; outputs are no less than low.
-// Whether the first or the last of the columns lies beside x, and is left out, depends on
-// the function. Where yRow is not zero the caches are asked for what the next row of
-// outputs takes: the rows of x below, and y yRow floats on.
+// floats apart; its columns are xCol floats apart, y's yCol, and the channels of units xUnit.
+// A group of no narrow ones has so many channels, a multiple of wideStep. The filters lie unit
+// by unit, in it row by row from the first row on, in it channel by channel of the groups,
+// and in it tap by tap. Sums begin with start, one value for each channel; outputs are no
+// less than low. Of ends, leftEnd is set if the first of the columns lies beside x, rightEnd
+// if the last does; they are left out. Where yRow is not zero the caches are asked for what
+// the next row of outputs takes: the rows of x below, and y yRow floats on.
 //
 // directReference is the same in Go.
-type directFunc = func(w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32)
+type directFunc = func(w, x []float32, rows, xRow, xCol, xUnit, channels int, y []float32, yRow, yCol int, start []float32, units, ends int, low float32)
 
 // columns is how many columns of the source the outputs take.
 func (d *directTile) columns() int { return d.stride*(d.outputs-1) + 3 }
+
+// width is the channels of a unit.
+func (d *directTile) width() int { return d.lanes * d.vectors }
 
 const (
 	leftEnd  = 1
 	rightEnd = 2
 
-	directRows  = 8        // of outputs, about, make a job
+	wideStep    = 4        // divides the channels of a group that is not narrow
+	directSums  = 1 << 10  // products that are added up one by one at most
 	directBytes = 16 << 20 // of source and outputs that no cache is expected to hold
+	directRows  = 8        // of outputs, about, make a job
 )
 
-// direct returns the tile that can read a product's source where it is, if there is one.
+// direct returns the tile that can read a product's source where it is and takes the least
+// time, if there is one.
 func (p *product) direct(t *tier) *directTile {
+	var best *directTile
+	var least int
 	for i := range t.direct {
 		d := &t.direct[i]
-		if p.m == d.per && p.channels == d.per && p.groups*d.per%d.lanes == 0 && p.stride == [2]int{d.stride, d.stride} && p.small(d.outputs) {
-			return d
+		if p.stride != [2]int{d.stride, d.stride} || !p.small(d.outputs) {
+			continue
+		}
+		if d.per > 0 && (p.m != d.per || p.channels != d.per || p.groups*d.per%d.lanes != 0) {
+			continue
+		}
+		if d.per == 0 && (p.m%d.width() != 0 || p.channels%wideStep != 0 || 9*p.channels > directSums) {
+			continue
+		}
+		if c := d.cost(p.targets[0].cols); best == nil || c < least {
+			best, least = d, c
 		}
 	}
-	return nil
+	return best
+}
+
+// cost is about how long a row of so many outputs takes for a channel of the source, in
+// 48ths of a cycle a vector: two multiply-adds in a cycle, of which picks from narrow groups take
+// the place.
+func (d *directTile) cost(cols int) int {
+	work := 3 * d.outputs * d.vectors
+	if d.per > 1 && d.per < d.lanes {
+		work += d.columns()
+	}
+	return ceil(cols, d.outputs) * 24 * (work + 6) / d.vectors
 }
 
 // small reports whether a product is a 3×3 convolution, rows of that many outputs at least,
@@ -69,16 +100,67 @@ func (p *product) small(outputs int) bool {
 	return true
 }
 
+// directBlocking divides a product for a direct tile: jobs are rows of outputs.
+func (p *product) directBlocking(d *directTile) blocking {
+	b := blocking{direct: d, inPlace: true, channels: p.channels, samples: 1, rows: even(p.targets[0].rows, directRows), cols: p.targets[0].cols, few: 1}
+	if d.per > 0 {
+		b.lanes, b.per, b.bundles, b.width = true, d.per, p.groups*d.per/d.lanes, d.lanes
+	} else {
+		b.bundles, b.width = p.groups, p.m
+	}
+	b.some = b.bundles
+	return b
+}
+
+// prepareDirect packs a bundle's filters and what its sums begin with.
+func (b *bound) prepareDirect(_, bundle int) {
+	d, o := b.direct, &b.filters
+	width, channels := d.width(), b.p.channels
+	rows := min(b.p.m, width) // of a group in a unit
+	for ch := bundle * b.width; ch < (bundle+1)*b.width; ch += rows {
+		unit := b.packs[ch/width*9*channels*width+ch%width:]
+		for i, tap := range b.p.targets[0].taps {
+			to := unit[(i/3*channels*3+i%3)*width:]
+			from := o.f[o.at+ch/b.p.m*o.group+ch%b.p.m*o.row+tap.r*o.r+tap.s*o.s:]
+			switch {
+			case rows%8 != 0:
+				o.copy(to, from, rows, channels, 3*width)
+			case o.row == 1:
+				b.ops.copyPanel(to, from, 1, channels, rows, 0, 3*width, 0, o.channel)
+			case o.channel == 1:
+				b.ops.transpose(words(to), words(from), rows, channels, 3*width, o.row)
+			default:
+				o.copy(to, from, rows, channels, 3*width)
+			}
+		}
+	}
+	starts := b.starts[bundle*b.width:][:b.width]
+	for i := range starts {
+		starts[i] = 0
+		if b.bias != nil {
+			starts[i] = b.bias.f[b.bias.pos(bundle*b.width+i, 0, 0, 0)]
+		}
+	}
+}
+
 // row computes a row of outputs, all of its channels.
 func (b *bound) row(n, row int) {
 	t, d := &b.p.targets[0], b.direct
 	top := row*d.stride - b.p.margin[0]
 	lo, hi := max(0, -top), min(3, b.p.size[0]-top)
-	w, vectors := b.packs[lo*3*d.per*d.lanes:], b.p.groups*d.per/d.lanes
 	ahead := b.out.st[2]
 	if 4*(b.src.n.Volume()+b.out.n.Volume()) < directBytes {
 		ahead = 0
 	}
+	// A call's units have their channels of x evenly apart.
+	calls, units, step := 1, b.bundles, d.lanes
+	if d.per == 0 {
+		step = b.p.channels
+		if inGroup := b.p.m / d.width(); inGroup > 1 {
+			calls, units, step = b.bundles, inGroup, 0
+		}
+	}
+	w := b.packs[lo*3*b.p.channels*d.width():]
 	for col := 0; ; col += d.outputs {
 		col = min(col, t.cols-d.outputs)
 		left := col*d.stride - b.p.margin[1]
@@ -89,8 +171,11 @@ func (b *bound) row(n, row int) {
 		if left+d.columns() > b.p.size[1] {
 			ends |= rightEnd
 		}
-		x := b.src.f[b.src.pos(n, 0, top+lo, max(left, 0)):]
-		d.run[ends](w, x, hi-lo, b.src.st[2], b.src.st[3], b.out.f[b.out.pos(n, 0, row, col):], ahead, b.out.st[3], b.starts, vectors, b.low)
+		for i := range calls {
+			x := b.src.f[b.src.pos(n, i*b.p.channels, top+lo, max(left, 0)):]
+			y := b.out.f[b.out.pos(n, i*b.width, row, col):]
+			d.run(w[i*b.size:], x, hi-lo, b.src.st[2], b.src.st[3], step, b.p.channels, y, ahead, b.out.st[3], b.starts[i*b.width:], units, ends, b.low)
+		}
 		if col == t.cols-d.outputs {
 			return
 		}

@@ -34,9 +34,7 @@ func emulatedTiers(t *testing.T) []*tier {
 		e.lanesTile.run = emulateTile(t, routines, fmt.Sprintf("lanes%s_%dx%d", set(e.lanes), e.lanesTile.positions, e.lanesTile.width))
 		e.direct = slices.Clone(real.direct)
 		for i := range e.direct {
-			for ends, side := range []string{"Inner", "Left", "Right", "Both"} {
-				e.direct[i].run[ends] = emulateDirect(t, routines, fmt.Sprintf("direct%s_%dby%d%s", set(e.lanes), e.direct[i].per, e.direct[i].stride, side))
-			}
+			e.direct[i].run = emulateDirect(t, routines, e.direct[i].function(set(e.lanes)))
 		}
 		e.directGrads = slices.Clone(real.directGrads)
 		for i := range e.directGrads {
@@ -56,6 +54,14 @@ func emulatedTiers(t *testing.T) []*tier {
 		out = append(out, &e)
 	}
 	return out
+}
+
+// function names a tile's function of the assembly.
+func (d *directTile) function(set string) string {
+	if d.per == 0 {
+		return fmt.Sprintf("directWide%s_%dby%d_%d", set, d.width(), d.stride, d.outputs)
+	}
+	return fmt.Sprintf("direct%s_%dby%d_%d", set, d.per, d.stride, d.outputs)
 }
 
 // routine is a function of the assembly: its instructions, and the index that each label
@@ -138,13 +144,13 @@ func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFu
 }
 
 func emulateDirect(t *testing.T, routines map[string]*routine, name string) directFunc {
-	return func(w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
+	return func(w, x []float32, rows, xRow, xCol, xUnit, channels int, y []float32, yRow, yCol int, start []float32, units, ends int, low float32) {
 		m := newMachine(t)
 		m.slice("w", 1, w)
 		m.slice("x", 2, x)
 		m.slice("y", 3, y)
 		m.slice("start", 4, start)
-		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "yRow": yRow, "yCol": yCol, "vectors": vectors} {
+		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "xUnit": xUnit, "channels": channels, "yRow": yRow, "yCol": yCol, "units": units, "ends": ends} {
 			m.frame[name] = int64(v)
 		}
 		m.scalars["low"] = low
@@ -351,13 +357,15 @@ func (m *machine) run(name string, r *routine) {
 		case "LEAQ":
 			m.gp[last] = m.address(in[1])
 		case "SHLQ":
-			m.gp[last] <<= m.integer(in[1])
+			m.setInteger(last, m.integer(last)<<m.integer(in[1]))
+		case "IMUL3Q":
+			m.gp[last] = m.integer(in[1]) * m.integer(in[2])
 		case "SHRL":
 			m.gp[last] >>= m.integer(in[1])
 		case "NEGQ":
 			m.gp[last] = -m.gp[last]
 		case "XORQ":
-			m.gp[last] ^= m.integer(in[1])
+			m.setInteger(last, m.integer(last)^m.integer(in[1]))
 		case "DECQ":
 			m.flags = m.integer(last) - 1
 			m.setInteger(last, m.flags)

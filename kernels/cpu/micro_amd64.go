@@ -149,45 +149,25 @@ func dotAVX512_4x3(a []float32, offA []int, b []float32, offB []int, n int, segm
 //go:noescape
 func dotAVX512_1x8(a []float32, offA []int, b []float32, offB []int, n int, segments int, stepA int, stepB int, sums []float32)
 
-// directAVX2_1by1Inner is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+// directAVX2_1by1_7 is directReference for 8 lanes, 7 outputs and groups of 1 channels with stride 1.
 //
 //go:noescape
-func directAVX2_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_1by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_1by2Inner is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+// directAVX2_1by1_8 is directReference for 8 lanes, 8 outputs and groups of 1 channels with stride 1.
 //
 //go:noescape
-func directAVX2_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_1by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_1by1Left is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
+// directAVX2_1by2_7 is directReference for 8 lanes, 7 outputs and groups of 1 channels with stride 2.
 //
 //go:noescape
-func directAVX2_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_1by2Left is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
+// directAVX2_1by2_8 is directReference for 8 lanes, 8 outputs and groups of 1 channels with stride 2.
 //
 //go:noescape
-func directAVX2_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_1by1Right is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
-//
-//go:noescape
-func directAVX2_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_1by2Right is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
-//
-//go:noescape
-func directAVX2_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_1by1Both is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 1.
-//
-//go:noescape
-func directAVX2_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_1by2Both is directReference for 8 lanes and 4 outputs, in groups of 1 channels with stride 2.
-//
-//go:noescape
-func directAVX2_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX2_1Inner is directGradReference for 8 lanes and 2 positions, in groups of 1 channels.
 //
@@ -199,45 +179,25 @@ func directGradAVX2_1Inner(w []float32, dy []float32, rows int, dyRow int, dyCol
 //go:noescape
 func directGradAVX2_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX2_2by1Inner is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+// directAVX2_2by1_7 is directReference for 8 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
 //go:noescape
-func directAVX2_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_2by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_2by2Inner is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+// directAVX2_2by1_8 is directReference for 8 lanes, 8 outputs and groups of 2 channels with stride 1.
 //
 //go:noescape
-func directAVX2_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_2by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_2by1Left is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
+// directAVX2_2by2_7 is directReference for 8 lanes, 7 outputs and groups of 2 channels with stride 2.
 //
 //go:noescape
-func directAVX2_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_2by2Left is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
+// directAVX2_2by2_8 is directReference for 8 lanes, 8 outputs and groups of 2 channels with stride 2.
 //
 //go:noescape
-func directAVX2_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_2by1Right is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
-//
-//go:noescape
-func directAVX2_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_2by2Right is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
-//
-//go:noescape
-func directAVX2_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_2by1Both is directReference for 8 lanes and 8 outputs, in groups of 2 channels with stride 1.
-//
-//go:noescape
-func directAVX2_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_2by2Both is directReference for 8 lanes and 7 outputs, in groups of 2 channels with stride 2.
-//
-//go:noescape
-func directAVX2_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX2_2Inner is directGradReference for 8 lanes and 2 positions, in groups of 2 channels.
 //
@@ -249,45 +209,25 @@ func directGradAVX2_2Inner(w []float32, dy []float32, rows int, dyRow int, dyCol
 //go:noescape
 func directGradAVX2_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX2_4by1Inner is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+// directAVX2_4by1_7 is directReference for 8 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
 //go:noescape
-func directAVX2_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_4by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_4by2Inner is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+// directAVX2_4by1_8 is directReference for 8 lanes, 8 outputs and groups of 4 channels with stride 1.
 //
 //go:noescape
-func directAVX2_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_4by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_4by1Left is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
+// directAVX2_4by2_7 is directReference for 8 lanes, 7 outputs and groups of 4 channels with stride 2.
 //
 //go:noescape
-func directAVX2_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_4by2Left is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
+// directAVX2_4by2_8 is directReference for 8 lanes, 8 outputs and groups of 4 channels with stride 2.
 //
 //go:noescape
-func directAVX2_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_4by1Right is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
-//
-//go:noescape
-func directAVX2_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_4by2Right is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
-//
-//go:noescape
-func directAVX2_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_4by1Both is directReference for 8 lanes and 8 outputs, in groups of 4 channels with stride 1.
-//
-//go:noescape
-func directAVX2_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_4by2Both is directReference for 8 lanes and 7 outputs, in groups of 4 channels with stride 2.
-//
-//go:noescape
-func directAVX2_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX2_4Inner is directGradReference for 8 lanes and 2 positions, in groups of 4 channels.
 //
@@ -299,45 +239,25 @@ func directGradAVX2_4Inner(w []float32, dy []float32, rows int, dyRow int, dyCol
 //go:noescape
 func directGradAVX2_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX2_8by1Inner is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+// directAVX2_8by1_7 is directReference for 8 lanes, 7 outputs and groups of 8 channels with stride 1.
 //
 //go:noescape
-func directAVX2_8by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_8by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_8by2Inner is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+// directAVX2_8by1_8 is directReference for 8 lanes, 8 outputs and groups of 8 channels with stride 1.
 //
 //go:noescape
-func directAVX2_8by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_8by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_8by1Left is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
+// directAVX2_8by2_7 is directReference for 8 lanes, 7 outputs and groups of 8 channels with stride 2.
 //
 //go:noescape
-func directAVX2_8by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX2_8by2Left is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
+// directAVX2_8by2_8 is directReference for 8 lanes, 8 outputs and groups of 8 channels with stride 2.
 //
 //go:noescape
-func directAVX2_8by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_8by1Right is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
-//
-//go:noescape
-func directAVX2_8by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_8by2Right is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
-//
-//go:noescape
-func directAVX2_8by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_8by1Both is directReference for 8 lanes and 8 outputs, in groups of 8 channels with stride 1.
-//
-//go:noescape
-func directAVX2_8by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX2_8by2Both is directReference for 8 lanes and 7 outputs, in groups of 8 channels with stride 2.
-//
-//go:noescape
-func directAVX2_8by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX2_8by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX2_8Inner is directGradReference for 8 lanes and 2 positions, in groups of 8 channels.
 //
@@ -349,45 +269,25 @@ func directGradAVX2_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol
 //go:noescape
 func directGradAVX2_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX512_1by1Inner is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+// directAVX512_1by1_7 is directReference for 16 lanes, 7 outputs and groups of 1 channels with stride 1.
 //
 //go:noescape
-func directAVX512_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_1by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_1by2Inner is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+// directAVX512_1by1_8 is directReference for 16 lanes, 8 outputs and groups of 1 channels with stride 1.
 //
 //go:noescape
-func directAVX512_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_1by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_1by1Left is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
+// directAVX512_1by2_7 is directReference for 16 lanes, 7 outputs and groups of 1 channels with stride 2.
 //
 //go:noescape
-func directAVX512_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_1by2Left is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
+// directAVX512_1by2_8 is directReference for 16 lanes, 8 outputs and groups of 1 channels with stride 2.
 //
 //go:noescape
-func directAVX512_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_1by1Right is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
-//
-//go:noescape
-func directAVX512_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_1by2Right is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
-//
-//go:noescape
-func directAVX512_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_1by1Both is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 1.
-//
-//go:noescape
-func directAVX512_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_1by2Both is directReference for 16 lanes and 4 outputs, in groups of 1 channels with stride 2.
-//
-//go:noescape
-func directAVX512_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX512_1Inner is directGradReference for 16 lanes and 4 positions, in groups of 1 channels.
 //
@@ -399,45 +299,25 @@ func directGradAVX512_1Inner(w []float32, dy []float32, rows int, dyRow int, dyC
 //go:noescape
 func directGradAVX512_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX512_2by1Inner is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+// directAVX512_2by1_7 is directReference for 16 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
 //go:noescape
-func directAVX512_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_2by2Inner is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+// directAVX512_2by1_8 is directReference for 16 lanes, 8 outputs and groups of 2 channels with stride 1.
 //
 //go:noescape
-func directAVX512_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_2by1Left is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
+// directAVX512_2by2_7 is directReference for 16 lanes, 7 outputs and groups of 2 channels with stride 2.
 //
 //go:noescape
-func directAVX512_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_2by2Left is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
+// directAVX512_2by2_8 is directReference for 16 lanes, 8 outputs and groups of 2 channels with stride 2.
 //
 //go:noescape
-func directAVX512_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_2by1Right is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
-//
-//go:noescape
-func directAVX512_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_2by2Right is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
-//
-//go:noescape
-func directAVX512_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_2by1Both is directReference for 16 lanes and 8 outputs, in groups of 2 channels with stride 1.
-//
-//go:noescape
-func directAVX512_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_2by2Both is directReference for 16 lanes and 7 outputs, in groups of 2 channels with stride 2.
-//
-//go:noescape
-func directAVX512_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX512_2Inner is directGradReference for 16 lanes and 4 positions, in groups of 2 channels.
 //
@@ -449,45 +329,25 @@ func directGradAVX512_2Inner(w []float32, dy []float32, rows int, dyRow int, dyC
 //go:noescape
 func directGradAVX512_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
 
-// directAVX512_4by1Inner is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+// directAVX512_4by1_7 is directReference for 16 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
 //go:noescape
-func directAVX512_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_4by2Inner is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+// directAVX512_4by1_8 is directReference for 16 lanes, 8 outputs and groups of 4 channels with stride 1.
 //
 //go:noescape
-func directAVX512_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_4by1Left is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
+// directAVX512_4by2_7 is directReference for 16 lanes, 7 outputs and groups of 4 channels with stride 2.
 //
 //go:noescape
-func directAVX512_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directAVX512_4by2Left is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
+// directAVX512_4by2_8 is directReference for 16 lanes, 8 outputs and groups of 4 channels with stride 2.
 //
 //go:noescape
-func directAVX512_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_4by1Right is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
-//
-//go:noescape
-func directAVX512_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_4by2Right is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
-//
-//go:noescape
-func directAVX512_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_4by1Both is directReference for 16 lanes and 8 outputs, in groups of 4 channels with stride 1.
-//
-//go:noescape
-func directAVX512_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-
-// directAVX512_4by2Both is directReference for 16 lanes and 7 outputs, in groups of 4 channels with stride 2.
-//
-//go:noescape
-func directAVX512_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+func directAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // directGradAVX512_4Inner is directGradReference for 16 lanes and 4 positions, in groups of 4 channels.
 //
@@ -498,6 +358,96 @@ func directGradAVX512_4Inner(w []float32, dy []float32, rows int, dyRow int, dyC
 //
 //go:noescape
 func directGradAVX512_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directAVX512_8by1_7 is directReference for 16 lanes, 7 outputs and groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directAVX512_8by1_14 is directReference for 16 lanes, 14 outputs and groups of 8 channels with stride 1.
+//
+//go:noescape
+func directAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directAVX512_8by2_7 is directReference for 16 lanes, 7 outputs and groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directAVX512_8by2_14 is directReference for 16 lanes, 14 outputs and groups of 8 channels with stride 2.
+//
+//go:noescape
+func directAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directGradAVX512_8Inner is directGradReference for 16 lanes and 4 positions, in groups of 8 channels.
+//
+//go:noescape
+func directGradAVX512_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directGradAVX512_8Right is directGradReference for 16 lanes and 4 positions, in groups of 8 channels.
+//
+//go:noescape
+func directGradAVX512_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+
+// directWideAVX512_16by1_7 is directReference for 16 lanes, 7 outputs and 16 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_16by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by1_8 is directReference for 16 lanes, 8 outputs and 16 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_16by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by1_14 is directReference for 16 lanes, 14 outputs and 16 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_16by1_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by1_16 is directReference for 16 lanes, 16 outputs and 16 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_16by1_16(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_32by1_7 is directReference for 16 lanes, 7 outputs and 32 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_32by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_32by1_8 is directReference for 16 lanes, 8 outputs and 32 channels of a group with stride 1.
+//
+//go:noescape
+func directWideAVX512_32by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by2_7 is directReference for 16 lanes, 7 outputs and 16 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_16by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by2_8 is directReference for 16 lanes, 8 outputs and 16 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_16by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by2_14 is directReference for 16 lanes, 14 outputs and 16 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_16by2_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_16by2_16 is directReference for 16 lanes, 16 outputs and 16 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_16by2_16(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_32by2_7 is directReference for 16 lanes, 7 outputs and 32 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_32by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directWideAVX512_32by2_8 is directReference for 16 lanes, 8 outputs and 32 channels of a group with stride 2.
+//
+//go:noescape
+func directWideAVX512_32by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //

@@ -4529,919 +4529,635 @@ reduce:
 	VZEROUPPER
 	RET
 
-// func directAVX2_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_1by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_1by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000120, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y5, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(BX*4), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VFMADD231PS  Y4, Y6, Y2
-	VMOVUPS      (R10)(BX*2), Y4
-	VFMADD231PS  Y4, Y6, Y3
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Y7
+	VMOVUPS     32(SI), Y8
+	VMOVUPS     64(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VMOVUPS     (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	ADDQ         $0x00000060, SI
+	ADDQ         xRow+56(FP), DI
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_1by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_1by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000120, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x00000020, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y5, Y1
-	VMOVUPS      (R9)(BX*4), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R10)(BX*2), Y7
-	VFMADD231PS  Y7, Y5, Y2
-	VMOVUPS      (R9)(R8*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y6, Y2
-	VMOVUPS      (R10)(BX*4), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VMOVUPS      (R9)(BX*8), Y4
-	VFMADD231PS  Y4, Y6, Y3
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Y8
+	VMOVUPS     32(DI), Y9
+	VMOVUPS     64(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VMOVUPS     (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
 	ADDQ         $0x00000060, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
+	VMAXPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
+	ADDQ         R8, DI
+	VMAXPS       Y1, Y8, Y1
 	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
+	ADDQ         R8, DI
+	VMAXPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
+	ADDQ         R8, DI
+	VMAXPS       Y3, Y8, Y3
 	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_1by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000120, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y5, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(R8*1), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VFMADD231PS  Y4, Y6, Y2
-	VMOVUPS      (R9)(BX*4), Y4
-	VFMADD231PS  Y4, Y6, Y3
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y7
+	VMOVUPS     32(R8), Y8
+	VMOVUPS     64(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VMOVUPS     (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VMOVUPS     (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VMOVUPS     (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VMOVUPS     (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VMOVUPS     (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VMOVUPS     (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	ADDQ         $0x00000060, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_1by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000120, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y5, Y1
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(BX*4), Y7
-	VFMADD231PS  Y7, Y5, Y2
-	VMOVUPS      (R10)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y6, Y2
-	VMOVUPS      (R9)(R8*2), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VMOVUPS      (R10)(BX*4), Y4
-	VFMADD231PS  Y4, Y6, Y3
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     64(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VMOVUPS     (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VMOVUPS     (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VMOVUPS     (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VMOVUPS     (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VMOVUPS     (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VMOVUPS     (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VMOVUPS     (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
+	ADDQ         $0x00000060, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y5, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(BX*4), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VFMADD231PS  Y4, Y6, Y2
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y5, Y1
-	VMOVUPS      (R9)(BX*4), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R10)(BX*2), Y7
-	VFMADD231PS  Y7, Y5, Y2
-	VMOVUPS      (R9)(R8*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y6, Y2
-	VMOVUPS      (R10)(BX*4), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y5, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y5, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(R8*1), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	VFMADD231PS  Y4, Y6, Y2
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_1by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y4
-	VMOVUPS      32(DI), Y5
-	VMOVUPS      64(DI), Y6
-	VMOVUPS      (R9), Y7
-	VFMADD231PS  Y7, Y5, Y0
-	VMOVUPS      (R9)(BX*1), Y7
-	VFMADD231PS  Y7, Y4, Y1
-	VFMADD231PS  Y7, Y6, Y0
-	VMOVUPS      (R9)(BX*2), Y7
-	VFMADD231PS  Y7, Y5, Y1
-	VMOVUPS      (R9)(R8*1), Y7
-	VFMADD231PS  Y7, Y4, Y2
-	VFMADD231PS  Y7, Y6, Y1
-	VMOVUPS      (R9)(BX*4), Y7
-	VFMADD231PS  Y7, Y5, Y2
-	VMOVUPS      (R10)(BX*2), Y7
-	VFMADD231PS  Y7, Y4, Y3
-	VFMADD231PS  Y7, Y6, Y2
-	VMOVUPS      (R9)(R8*2), Y4
-	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         SI, R9
-	ADDQ         $0x00000060, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000120, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Y0, Y8, Y0
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y1, Y8, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y2, Y8, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y3, Y8, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y4, Y8, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y5, Y8, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y6, Y8, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y7, Y8, Y7
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -5678,64 +5394,221 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX2_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_2by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_2by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Y7
+	VMOVUPS     32(SI), Y8
+	VMOVUPS     64(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xa0, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xa0, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xa0, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xa0, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xa0, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xa0, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS     96(SI), Y7
+	VMOVUPS     128(SI), Y8
+	VMOVUPS     160(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xf5, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xf5, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xf5, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xf5, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xf5, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xf5, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_1:
+	ADDQ         $0x000000c0, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX2_2by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_2by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
@@ -5744,415 +5617,420 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
+	ADDQ    $0x00000020, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      64(DI), Y9
-	VMOVUPS      128(DI), Y10
-	VPERMILPS    $0xa0, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xa0, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xa0, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xa0, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xa0, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xa0, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xa0, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      96(DI), Y9
-	VMOVUPS      160(DI), Y10
-	VPERMILPS    $0xf5, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xf5, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xf5, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xf5, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xf5, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xf5, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xf5, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Y8
+	VMOVUPS     32(DI), Y9
+	VMOVUPS     64(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xa0, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xa0, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xa0, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xa0, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xa0, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xa0, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xa0, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS     96(DI), Y8
+	VMOVUPS     128(DI), Y9
+	VMOVUPS     160(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xf5, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xf5, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xf5, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xf5, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xf5, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xf5, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xf5, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_1:
 	ADDQ         $0x000000c0, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
 	VMAXPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y1, Y8, Y1
 	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y3, Y8, Y3
 	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y5, Y8, Y5
 	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y6, Y8, Y6
 	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y7, Y8, Y7
 	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_2by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
 	VMOVAPS Y0, Y4
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      128(DI), Y9
-	VPERMILPS    $0xa0, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xa0, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xa0, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xa0, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xa0, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xa0, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xa0, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xa0, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xa0, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xa0, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xa0, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VPERMILPS    $0xf5, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xf5, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xf5, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xf5, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xf5, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xf5, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xf5, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xf5, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xf5, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xf5, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xf5, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y7
+	VMOVUPS     32(R8), Y8
+	VMOVUPS     64(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xa0, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xa0, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0xa0, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xa0, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0xa0, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xa0, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0xa0, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xa0, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0xa0, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xa0, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0xa0, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0xa0, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     96(R8), Y7
+	VMOVUPS     128(R8), Y8
+	VMOVUPS     160(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xf5, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xf5, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0xf5, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xf5, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0xf5, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xf5, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0xf5, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xf5, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0xf5, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xf5, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0xf5, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0xf5, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_1:
+	ADDQ         $0x000000c0, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_2by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
@@ -6160,1153 +6038,206 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      64(DI), Y9
-	VMOVUPS      128(DI), Y10
-	VPERMILPS    $0xa0, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xa0, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xa0, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xa0, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xa0, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xa0, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xa0, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      96(DI), Y9
-	VMOVUPS      160(DI), Y10
-	VPERMILPS    $0xf5, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xf5, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xf5, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xf5, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xf5, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xf5, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xf5, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     64(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xa0, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xa0, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0xa0, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xa0, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0xa0, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xa0, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0xa0, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xa0, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0xa0, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xa0, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0xa0, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xa0, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0xa0, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0xa0, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     96(R8), Y8
+	VMOVUPS     128(R8), Y9
+	VMOVUPS     160(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xf5, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xf5, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0xf5, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xf5, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0xf5, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xf5, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0xf5, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xf5, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0xf5, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xf5, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0xf5, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xf5, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0xf5, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0xf5, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_1:
+	ADDQ         $0x000000c0, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      128(DI), Y9
-	VPERMILPS    $0xa0, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xa0, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xa0, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xa0, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xa0, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xa0, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xa0, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xa0, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xa0, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xa0, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xa0, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VPERMILPS    $0xf5, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xf5, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xf5, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xf5, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xf5, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xf5, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xf5, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xf5, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xf5, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xf5, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xf5, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      64(DI), Y9
-	VMOVUPS      128(DI), Y10
-	VPERMILPS    $0xa0, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xa0, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xa0, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xa0, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xa0, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xa0, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      96(DI), Y9
-	VMOVUPS      160(DI), Y10
-	VPERMILPS    $0xf5, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xf5, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xf5, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xf5, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xf5, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xf5, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      128(DI), Y9
-	VPERMILPS    $0xa0, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xa0, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xa0, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xa0, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xa0, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xa0, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xa0, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xa0, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xa0, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xa0, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VPERMILPS    $0xf5, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xf5, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xf5, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xf5, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xf5, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xf5, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xf5, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xf5, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xf5, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xf5, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      64(DI), Y9
-	VMOVUPS      128(DI), Y10
-	VPERMILPS    $0xa0, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xa0, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xa0, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xa0, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xa0, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xa0, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      96(DI), Y9
-	VMOVUPS      160(DI), Y10
-	VPERMILPS    $0xf5, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xf5, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xf5, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xf5, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xf5, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xf5, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_2by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      128(DI), Y9
-	VPERMILPS    $0xa0, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xa0, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xa0, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xa0, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xa0, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xa0, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xa0, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xa0, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xa0, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xa0, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xa0, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xa0, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xa0, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VPERMILPS    $0xf5, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xf5, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xf5, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xf5, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xf5, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xf5, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xf5, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xf5, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xf5, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xf5, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xf5, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xf5, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xf5, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -7604,64 +6535,311 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX2_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_4by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_4by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Y7
+	VMOVUPS     32(SI), Y8
+	VMOVUPS     64(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0x00, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0x00, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0x00, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0x00, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0x00, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0x00, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS     96(SI), Y7
+	VMOVUPS     128(SI), Y8
+	VMOVUPS     160(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0x55, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0x55, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0x55, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0x55, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0x55, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0x55, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked2:
+	VMOVUPS     192(SI), Y7
+	VMOVUPS     224(SI), Y8
+	VMOVUPS     256(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xaa, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xaa, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xaa, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xaa, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xaa, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xaa, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked3:
+	VMOVUPS     288(SI), Y7
+	VMOVUPS     320(SI), Y8
+	VMOVUPS     352(SI), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xff, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xff, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xff, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xff, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xff, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xff, (BX)(CX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	VFMADD231PS Y7, Y9, Y5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (DX)(AX*8), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_3:
+	ADDQ         $0x00000180, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX2_4by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_4by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
@@ -7670,567 +6848,624 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
+	ADDQ    $0x00000020, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      128(DI), Y9
-	VMOVUPS      256(DI), Y10
-	VPERMILPS    $0x00, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x00, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x00, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x00, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x00, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x00, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0x00, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VMOVUPS      288(DI), Y10
-	VPERMILPS    $0x55, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x55, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x55, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x55, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x55, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x55, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0x55, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      192(DI), Y9
-	VMOVUPS      320(DI), Y10
-	VPERMILPS    $0xaa, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xaa, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xaa, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xaa, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xaa, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xaa, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xaa, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      224(DI), Y9
-	VMOVUPS      352(DI), Y10
-	VPERMILPS    $0xff, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xff, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xff, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xff, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xff, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xff, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xff, (R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Y8
+	VMOVUPS     32(DI), Y9
+	VMOVUPS     64(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0x00, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0x00, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0x00, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0x00, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0x00, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0x00, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0x00, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS     96(DI), Y8
+	VMOVUPS     128(DI), Y9
+	VMOVUPS     160(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0x55, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0x55, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0x55, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0x55, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0x55, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0x55, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0x55, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked2:
+	VMOVUPS     192(DI), Y8
+	VMOVUPS     224(DI), Y9
+	VMOVUPS     256(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xaa, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xaa, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xaa, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xaa, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xaa, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xaa, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xaa, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked3:
+	VMOVUPS     288(DI), Y8
+	VMOVUPS     320(DI), Y9
+	VMOVUPS     352(DI), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xff, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xff, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xff, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xff, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xff, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xff, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y9, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xff, (DX)(AX*8), Y8
+	VFMADD231PS Y8, Y9, Y7
+	VFMADD231PS Y8, Y10, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (SI)(AX*1), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_3:
 	ADDQ         $0x00000180, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
 	VMAXPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y1, Y8, Y1
 	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y3, Y8, Y3
 	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y5, Y8, Y5
 	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y6, Y8, Y6
 	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y7, Y8, Y7
 	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_4by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
 	VMOVAPS Y0, Y4
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      256(DI), Y9
-	VPERMILPS    $0x00, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x00, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x00, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x00, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x00, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x00, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x00, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x00, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x00, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x00, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x00, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0x00, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VPERMILPS    $0x55, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x55, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x55, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x55, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x55, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x55, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x55, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x55, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x55, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x55, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x55, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0x55, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VPERMILPS    $0xaa, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xaa, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xaa, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xaa, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xaa, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xaa, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xaa, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xaa, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xaa, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xaa, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xaa, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VPERMILPS    $0xff, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xff, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xff, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xff, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xff, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xff, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xff, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xff, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xff, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xff, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xff, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xff, (R11)(BX*8), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y7
+	VMOVUPS     32(R8), Y8
+	VMOVUPS     64(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0x00, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0x00, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0x00, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0x00, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0x00, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0x00, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0x00, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0x00, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0x00, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0x00, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0x00, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0x00, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     96(R8), Y7
+	VMOVUPS     128(R8), Y8
+	VMOVUPS     160(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0x55, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0x55, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0x55, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0x55, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0x55, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0x55, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0x55, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0x55, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0x55, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0x55, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0x55, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0x55, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS     192(R8), Y7
+	VMOVUPS     224(R8), Y8
+	VMOVUPS     256(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xaa, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xaa, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0xaa, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xaa, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0xaa, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xaa, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0xaa, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xaa, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0xaa, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xaa, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0xaa, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0xaa, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS     288(R8), Y7
+	VMOVUPS     320(R8), Y8
+	VMOVUPS     352(R8), Y9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Y10
+	VFMADD231PS Y10, Y7, Y0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPERMILPS   $0xff, (DX)(AX*2), Y10
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y0
+	VPERMILPS   $0xff, (DX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y1
+	VPERMILPS   $0xff, (DX)(AX*4), Y10
+	VFMADD231PS Y10, Y7, Y2
+	VFMADD231PS Y10, Y9, Y1
+	VPERMILPS   $0xff, (BX)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y2
+	VPERMILPS   $0xff, (DX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y2
+	VPERMILPS   $0xff, (BX)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VPERMILPS   $0xff, (DX)(AX*8), Y10
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y3
+	VPERMILPS   $0xff, (SI)(AX*1), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPERMILPS   $0xff, (BX)(CX*2), Y10
+	VFMADD231PS Y10, Y7, Y5
+	VFMADD231PS Y10, Y9, Y4
+	VPERMILPS   $0xff, (SI)(CX*1), Y10
+	VFMADD231PS Y10, Y8, Y5
+	VPERMILPS   $0xff, (DX)(CX*4), Y10
+	VFMADD231PS Y10, Y7, Y6
+	VFMADD231PS Y10, Y9, Y5
+	VPERMILPS   $0xff, (DI)(AX*1), Y7
+	VFMADD231PS Y7, Y8, Y6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (SI)(CX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+
+beside2_3:
+	ADDQ         $0x00000180, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_4by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
@@ -8238,1577 +7473,318 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      128(DI), Y9
-	VMOVUPS      256(DI), Y10
-	VPERMILPS    $0x00, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x00, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x00, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x00, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x00, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x00, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0x00, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VMOVUPS      288(DI), Y10
-	VPERMILPS    $0x55, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x55, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x55, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x55, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x55, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x55, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0x55, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      192(DI), Y9
-	VMOVUPS      320(DI), Y10
-	VPERMILPS    $0xaa, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xaa, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xaa, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xaa, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xaa, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xaa, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xaa, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      224(DI), Y9
-	VMOVUPS      352(DI), Y10
-	VPERMILPS    $0xff, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xff, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xff, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xff, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xff, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xff, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VPERMILPS    $0xff, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Y8
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     64(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0x00, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0x00, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0x00, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0x00, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0x00, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0x00, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0x00, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0x00, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0x00, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0x00, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0x00, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0x00, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0x00, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0x00, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     96(R8), Y8
+	VMOVUPS     128(R8), Y9
+	VMOVUPS     160(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0x55, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0x55, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0x55, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0x55, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0x55, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0x55, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0x55, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0x55, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0x55, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0x55, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0x55, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0x55, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0x55, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0x55, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS     192(R8), Y8
+	VMOVUPS     224(R8), Y9
+	VMOVUPS     256(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xaa, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xaa, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0xaa, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xaa, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0xaa, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xaa, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0xaa, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xaa, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0xaa, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xaa, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0xaa, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xaa, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0xaa, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0xaa, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS     288(R8), Y8
+	VMOVUPS     320(R8), Y9
+	VMOVUPS     352(R8), Y10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Y11
+	VFMADD231PS Y11, Y8, Y0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VPERMILPS   $0xff, (DX)(AX*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y10, Y0
+	VPERMILPS   $0xff, (DX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VPERMILPS   $0xff, (DX)(AX*4), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y10, Y1
+	VPERMILPS   $0xff, (BX)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VPERMILPS   $0xff, (DX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VPERMILPS   $0xff, (BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VPERMILPS   $0xff, (DX)(AX*8), Y11
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y10, Y3
+	VPERMILPS   $0xff, (SI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VPERMILPS   $0xff, (BX)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y4
+	VPERMILPS   $0xff, (SI)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VPERMILPS   $0xff, (DX)(CX*4), Y11
+	VFMADD231PS Y11, Y8, Y6
+	VFMADD231PS Y11, Y10, Y5
+	VPERMILPS   $0xff, (DI)(AX*1), Y11
+	VFMADD231PS Y11, Y9, Y6
+	VPERMILPS   $0xff, (SI)(CX*2), Y11
+	VFMADD231PS Y11, Y8, Y7
+	VFMADD231PS Y11, Y10, Y6
+	VPERMILPS   $0xff, (DI)(CX*1), Y8
+	VFMADD231PS Y8, Y9, Y7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (BX)(CX*4), Y8
+	VFMADD231PS Y8, Y10, Y7
+
+beside2_3:
+	ADDQ         $0x00000180, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      256(DI), Y9
-	VPERMILPS    $0x00, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x00, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x00, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x00, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x00, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x00, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x00, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x00, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x00, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x00, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0x00, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VPERMILPS    $0x55, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x55, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x55, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x55, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x55, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x55, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x55, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x55, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x55, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x55, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0x55, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VPERMILPS    $0xaa, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xaa, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xaa, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xaa, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xaa, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xaa, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xaa, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xaa, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xaa, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xaa, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xaa, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VPERMILPS    $0xff, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xff, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xff, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xff, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xff, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xff, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xff, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xff, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xff, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xff, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VPERMILPS    $0xff, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      128(DI), Y9
-	VMOVUPS      256(DI), Y10
-	VPERMILPS    $0x00, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x00, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x00, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x00, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x00, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x00, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VMOVUPS      288(DI), Y10
-	VPERMILPS    $0x55, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x55, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x55, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x55, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x55, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x55, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      192(DI), Y9
-	VMOVUPS      320(DI), Y10
-	VPERMILPS    $0xaa, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xaa, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xaa, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xaa, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xaa, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xaa, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      224(DI), Y9
-	VMOVUPS      352(DI), Y10
-	VPERMILPS    $0xff, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xff, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xff, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xff, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xff, (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xff, (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      256(DI), Y9
-	VPERMILPS    $0x00, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x00, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x00, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x00, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x00, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x00, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x00, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x00, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x00, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x00, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x00, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VPERMILPS    $0x55, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x55, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x55, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x55, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x55, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x55, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x55, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x55, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x55, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x55, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x55, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VPERMILPS    $0xaa, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xaa, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xaa, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xaa, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xaa, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xaa, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xaa, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xaa, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xaa, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xaa, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VPERMILPS    $0xff, (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xff, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xff, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xff, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xff, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xff, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xff, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xff, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xff, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xff, (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xff, (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      128(DI), Y9
-	VMOVUPS      256(DI), Y10
-	VPERMILPS    $0x00, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x00, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x00, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x00, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x00, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x00, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      160(DI), Y9
-	VMOVUPS      288(DI), Y10
-	VPERMILPS    $0x55, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0x55, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0x55, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0x55, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0x55, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0x55, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      192(DI), Y9
-	VMOVUPS      320(DI), Y10
-	VPERMILPS    $0xaa, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xaa, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xaa, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xaa, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xaa, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xaa, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      224(DI), Y9
-	VMOVUPS      352(DI), Y10
-	VPERMILPS    $0xff, (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VPERMILPS    $0xff, (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VPERMILPS    $0xff, (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VPERMILPS    $0xff, (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VPERMILPS    $0xff, (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VPERMILPS    $0xff, (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_4by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      256(DI), Y9
-	VPERMILPS    $0x00, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x00, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x00, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x00, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x00, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x00, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x00, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x00, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x00, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x00, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x00, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x00, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x00, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VPERMILPS    $0x55, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0x55, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0x55, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0x55, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0x55, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0x55, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0x55, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0x55, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0x55, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0x55, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0x55, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0x55, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0x55, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VPERMILPS    $0xaa, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xaa, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xaa, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xaa, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xaa, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xaa, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xaa, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xaa, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xaa, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xaa, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xaa, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xaa, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xaa, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VPERMILPS    $0xff, (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPERMILPS    $0xff, (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VPERMILPS    $0xff, (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VPERMILPS    $0xff, (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VPERMILPS    $0xff, (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VPERMILPS    $0xff, (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VPERMILPS    $0xff, (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VPERMILPS    $0xff, (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VPERMILPS    $0xff, (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPERMILPS    $0xff, (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VPERMILPS    $0xff, (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VPERMILPS    $0xff, (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VPERMILPS    $0xff, (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -10228,64 +8204,507 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX2_8by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_8by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_8by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS      (SI), Y7
+	VMOVUPS      32(SI), Y8
+	VMOVUPS      64(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS (DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS      96(SI), Y7
+	VMOVUPS      128(SI), Y8
+	VMOVUPS      160(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 4(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 4(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 4(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 4(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 4(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked2:
+	VMOVUPS      192(SI), Y7
+	VMOVUPS      224(SI), Y8
+	VMOVUPS      256(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 8(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 8(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 8(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 8(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 8(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked3:
+	VMOVUPS      288(SI), Y7
+	VMOVUPS      320(SI), Y8
+	VMOVUPS      352(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 12(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 12(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 12(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 12(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 12(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 12(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked4:
+	VMOVUPS      384(SI), Y7
+	VMOVUPS      416(SI), Y8
+	VMOVUPS      448(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 16(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 16(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 16(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 16(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 16(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 16(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked5:
+	VMOVUPS      480(SI), Y7
+	VMOVUPS      512(SI), Y8
+	VMOVUPS      544(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 20(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 20(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 20(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 20(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 20(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked6:
+	VMOVUPS      576(SI), Y7
+	VMOVUPS      608(SI), Y8
+	VMOVUPS      640(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 24(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 24(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 24(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 24(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 24(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 24(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked7:
+	VMOVUPS      672(SI), Y7
+	VMOVUPS      704(SI), Y8
+	VMOVUPS      736(SI), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Y10
+	VFMADD231PS  Y10, Y7, Y0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y1
+	VFMADD231PS  Y10, Y8, Y0
+	VBROADCASTSS 28(DX)(AX*2), Y10
+	VFMADD231PS  Y10, Y7, Y2
+	VFMADD231PS  Y10, Y8, Y1
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS 28(DX)(CX*1), Y10
+	VFMADD231PS  Y10, Y7, Y3
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 28(DX)(AX*4), Y10
+	VFMADD231PS  Y10, Y7, Y4
+	VFMADD231PS  Y10, Y8, Y3
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS 28(BX)(AX*1), Y10
+	VFMADD231PS  Y10, Y7, Y5
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 28(DX)(CX*2), Y10
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y10, Y8, Y5
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS 28(BX)(CX*1), Y7
+	VFMADD231PS  Y7, Y8, Y6
+	VFMADD231PS  Y7, Y9, Y5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(DX)(AX*8), Y7
+	VFMADD231PS  Y7, Y9, Y6
+
+beside2_7:
+	ADDQ         $0x00000300, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      Y6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX2_8by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·directAVX2_8by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
@@ -10294,871 +8713,1056 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
+	ADDQ    $0x00000020, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
 	VMOVUPS      (DI), Y8
-	VMOVUPS      256(DI), Y9
-	VMOVUPS      512(DI), Y10
-	VBROADCASTSS (R9), Y11
+	VMOVUPS      32(DI), Y9
+	VMOVUPS      64(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS (R9)(BX*1), Y11
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y1
 	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS (R9)(BX*2), Y11
+	VBROADCASTSS (DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS (R9)(R8*1), Y11
+	VBROADCASTSS (DX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y9, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS (R9)(BX*4), Y11
+	VBROADCASTSS (DX)(AX*4), Y11
 	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (R10)(BX*2), Y11
+	VBROADCASTSS (BX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y9, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS (R9)(R8*2), Y11
+	VBROADCASTSS (DX)(CX*2), Y11
 	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (R10)(BX*4), Y11
+	VBROADCASTSS (BX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y7
 	VFMADD231PS  Y11, Y9, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS (R9)(BX*8), Y8
+	VBROADCASTSS (DX)(AX*8), Y8
 	VFMADD231PS  Y8, Y9, Y7
 	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS (R10)(R8*2), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(AX*1), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VMOVUPS      544(DI), Y10
-	VBROADCASTSS 4(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 4(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 4(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 4(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 4(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 4(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 4(R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VMOVUPS      576(DI), Y10
-	VBROADCASTSS 8(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 8(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 8(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 8(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 8(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 8(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 8(R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
 	VMOVUPS      96(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VMOVUPS      608(DI), Y10
-	VBROADCASTSS 12(R9), Y11
+	VMOVUPS      128(DI), Y9
+	VMOVUPS      160(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Y11
 	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y11
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y1
 	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y11
+	VBROADCASTSS 4(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 12(R9)(R8*1), Y11
+	VBROADCASTSS 4(DX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y9, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y11
+	VBROADCASTSS 4(DX)(AX*4), Y11
 	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 12(R10)(BX*2), Y11
+	VBROADCASTSS 4(BX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y9, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 12(R9)(R8*2), Y11
+	VBROADCASTSS 4(DX)(CX*2), Y11
 	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 12(R10)(BX*4), Y11
+	VBROADCASTSS 4(BX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y7
 	VFMADD231PS  Y11, Y9, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 12(R9)(BX*8), Y8
+	VBROADCASTSS 4(DX)(AX*8), Y8
 	VFMADD231PS  Y8, Y9, Y7
 	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 12(R10)(R8*2), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(AX*1), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      384(DI), Y9
-	VMOVUPS      640(DI), Y10
-	VBROADCASTSS 16(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 16(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 16(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 16(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 16(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 16(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 16(R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      416(DI), Y9
-	VMOVUPS      672(DI), Y10
-	VBROADCASTSS 20(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 20(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 20(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 20(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 20(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 20(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 20(R10)(R8*2), Y8
-	VFMADD231PS  Y8, Y10, Y7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked2:
 	VMOVUPS      192(DI), Y8
-	VMOVUPS      448(DI), Y9
-	VMOVUPS      704(DI), Y10
-	VBROADCASTSS 24(R9), Y11
+	VMOVUPS      224(DI), Y9
+	VMOVUPS      256(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Y11
 	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y11
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y1
 	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y11
+	VBROADCASTSS 8(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 24(R9)(R8*1), Y11
+	VBROADCASTSS 8(DX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y9, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y11
+	VBROADCASTSS 8(DX)(AX*4), Y11
 	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 24(R10)(BX*2), Y11
+	VBROADCASTSS 8(BX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y9, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 24(R9)(R8*2), Y11
+	VBROADCASTSS 8(DX)(CX*2), Y11
 	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 24(R10)(BX*4), Y11
+	VBROADCASTSS 8(BX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y7
 	VFMADD231PS  Y11, Y9, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 24(R9)(BX*8), Y8
+	VBROADCASTSS 8(DX)(AX*8), Y8
 	VFMADD231PS  Y8, Y9, Y7
 	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 24(R10)(R8*2), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(AX*1), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      480(DI), Y9
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked3:
+	VMOVUPS      288(DI), Y8
+	VMOVUPS      320(DI), Y9
+	VMOVUPS      352(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(DX)(AX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 12(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 12(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 12(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 12(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 12(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 12(DX)(AX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(AX*1), Y8
+	VFMADD231PS  Y8, Y10, Y7
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked4:
+	VMOVUPS      384(DI), Y8
+	VMOVUPS      416(DI), Y9
+	VMOVUPS      448(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(DX)(AX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 16(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 16(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 16(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 16(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 16(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 16(DX)(AX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(SI)(AX*1), Y8
+	VFMADD231PS  Y8, Y10, Y7
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked5:
+	VMOVUPS      480(DI), Y8
+	VMOVUPS      512(DI), Y9
+	VMOVUPS      544(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(DX)(AX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 20(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 20(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 20(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 20(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 20(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 20(DX)(AX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(SI)(AX*1), Y8
+	VFMADD231PS  Y8, Y10, Y7
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked6:
+	VMOVUPS      576(DI), Y8
+	VMOVUPS      608(DI), Y9
+	VMOVUPS      640(DI), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(DX)(AX*2), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 24(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y9, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 24(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y9, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 24(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y9, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 24(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 24(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y9, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 24(DX)(AX*8), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	VFMADD231PS  Y8, Y10, Y6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(SI)(AX*1), Y8
+	VFMADD231PS  Y8, Y10, Y7
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked7:
+	VMOVUPS      672(DI), Y8
+	VMOVUPS      704(DI), Y9
 	VMOVUPS      736(DI), Y10
-	VBROADCASTSS 28(R9), Y11
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Y11
 	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y11
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y1
 	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y11
+	VBROADCASTSS 28(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 28(R9)(R8*1), Y11
+	VBROADCASTSS 28(DX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y9, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y11
+	VBROADCASTSS 28(DX)(AX*4), Y11
 	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 28(R10)(BX*2), Y11
+	VBROADCASTSS 28(BX)(AX*1), Y11
 	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y9, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 28(R9)(R8*2), Y11
+	VBROADCASTSS 28(DX)(CX*2), Y11
 	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 28(R10)(BX*4), Y11
+	VBROADCASTSS 28(BX)(CX*1), Y11
 	VFMADD231PS  Y11, Y8, Y7
 	VFMADD231PS  Y11, Y9, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 28(R9)(BX*8), Y8
+	VBROADCASTSS 28(DX)(AX*8), Y8
 	VFMADD231PS  Y8, Y9, Y7
 	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 28(R10)(R8*2), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(SI)(AX*1), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
+
+beside2_7:
 	ADDQ         $0x00000300, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
 	VMAXPS       Y0, Y8, Y0
 	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y1, Y8, Y1
 	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y2, Y8, Y2
 	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y3, Y8, Y3
 	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y5, Y8, Y5
 	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y6, Y8, Y6
 	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Y7, Y8, Y7
 	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_8by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_8by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
 	VMOVAPS Y0, Y4
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      256(DI), Y8
-	VMOVUPS      512(DI), Y9
-	VBROADCASTSS (R9), Y10
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (R8), Y7
+	VMOVUPS      32(R8), Y8
+	VMOVUPS      64(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS (R9)(BX*1), Y10
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS (R9)(BX*2), Y10
+	VBROADCASTSS (DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS (R9)(R8*1), Y10
+	VBROADCASTSS (DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS (R9)(BX*4), Y10
+	VBROADCASTSS (DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R10)(BX*2), Y10
+	VBROADCASTSS (BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS (R9)(R8*2), Y10
+	VBROADCASTSS (DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R10)(BX*4), Y10
+	VBROADCASTSS (BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS (R9)(BX*8), Y10
+	VBROADCASTSS (DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R10)(R8*2), Y10
+	VBROADCASTSS (SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS (R11)(BX*4), Y10
+	VBROADCASTSS (BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R10)(BX*8), Y10
+	VBROADCASTSS (SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS (R9)(R8*4), Y10
+	VBROADCASTSS (DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R12)(R8*2), Y7
+	VBROADCASTSS (DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS (R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      288(DI), Y8
-	VMOVUPS      544(DI), Y9
-	VBROADCASTSS 4(R9), Y10
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      96(R8), Y7
+	VMOVUPS      128(R8), Y8
+	VMOVUPS      160(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y10
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y10
+	VBROADCASTSS 4(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 4(R9)(R8*1), Y10
+	VBROADCASTSS 4(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y10
+	VBROADCASTSS 4(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 4(R10)(BX*2), Y10
+	VBROADCASTSS 4(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 4(R9)(R8*2), Y10
+	VBROADCASTSS 4(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 4(R10)(BX*4), Y10
+	VBROADCASTSS 4(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 4(R9)(BX*8), Y10
+	VBROADCASTSS 4(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 4(R10)(R8*2), Y10
+	VBROADCASTSS 4(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 4(R11)(BX*4), Y10
+	VBROADCASTSS 4(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 4(R10)(BX*8), Y10
+	VBROADCASTSS 4(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 4(R9)(R8*4), Y10
+	VBROADCASTSS 4(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 4(R12)(R8*2), Y7
+	VBROADCASTSS 4(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 4(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      320(DI), Y8
-	VMOVUPS      576(DI), Y9
-	VBROADCASTSS 8(R9), Y10
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      192(R8), Y7
+	VMOVUPS      224(R8), Y8
+	VMOVUPS      256(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y10
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y10
+	VBROADCASTSS 8(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 8(R9)(R8*1), Y10
+	VBROADCASTSS 8(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y10
+	VBROADCASTSS 8(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 8(R10)(BX*2), Y10
+	VBROADCASTSS 8(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 8(R9)(R8*2), Y10
+	VBROADCASTSS 8(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 8(R10)(BX*4), Y10
+	VBROADCASTSS 8(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 8(R9)(BX*8), Y10
+	VBROADCASTSS 8(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 8(R10)(R8*2), Y10
+	VBROADCASTSS 8(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 8(R11)(BX*4), Y10
+	VBROADCASTSS 8(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 8(R10)(BX*8), Y10
+	VBROADCASTSS 8(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 8(R9)(R8*4), Y10
+	VBROADCASTSS 8(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 8(R12)(R8*2), Y7
+	VBROADCASTSS 8(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 8(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      352(DI), Y8
-	VMOVUPS      608(DI), Y9
-	VBROADCASTSS 12(R9), Y10
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      288(R8), Y7
+	VMOVUPS      320(R8), Y8
+	VMOVUPS      352(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y10
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y10
+	VBROADCASTSS 12(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 12(R9)(R8*1), Y10
+	VBROADCASTSS 12(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y10
+	VBROADCASTSS 12(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 12(R10)(BX*2), Y10
+	VBROADCASTSS 12(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 12(R9)(R8*2), Y10
+	VBROADCASTSS 12(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 12(R10)(BX*4), Y10
+	VBROADCASTSS 12(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 12(R9)(BX*8), Y10
+	VBROADCASTSS 12(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 12(R10)(R8*2), Y10
+	VBROADCASTSS 12(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 12(R11)(BX*4), Y10
+	VBROADCASTSS 12(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 12(R10)(BX*8), Y10
+	VBROADCASTSS 12(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 12(R9)(R8*4), Y10
+	VBROADCASTSS 12(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 12(R12)(R8*2), Y7
+	VBROADCASTSS 12(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 12(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      128(DI), Y7
-	VMOVUPS      384(DI), Y8
-	VMOVUPS      640(DI), Y9
-	VBROADCASTSS 16(R9), Y10
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked4:
+	VMOVUPS      384(R8), Y7
+	VMOVUPS      416(R8), Y8
+	VMOVUPS      448(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y10
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y10
+	VBROADCASTSS 16(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 16(R9)(R8*1), Y10
+	VBROADCASTSS 16(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y10
+	VBROADCASTSS 16(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 16(R10)(BX*2), Y10
+	VBROADCASTSS 16(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 16(R9)(R8*2), Y10
+	VBROADCASTSS 16(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 16(R10)(BX*4), Y10
+	VBROADCASTSS 16(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 16(R9)(BX*8), Y10
+	VBROADCASTSS 16(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 16(R10)(R8*2), Y10
+	VBROADCASTSS 16(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 16(R11)(BX*4), Y10
+	VBROADCASTSS 16(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 16(R10)(BX*8), Y10
+	VBROADCASTSS 16(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 16(R9)(R8*4), Y10
+	VBROADCASTSS 16(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 16(R12)(R8*2), Y7
+	VBROADCASTSS 16(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 16(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      160(DI), Y7
-	VMOVUPS      416(DI), Y8
-	VMOVUPS      672(DI), Y9
-	VBROADCASTSS 20(R9), Y10
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked5:
+	VMOVUPS      480(R8), Y7
+	VMOVUPS      512(R8), Y8
+	VMOVUPS      544(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y10
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y10
+	VBROADCASTSS 20(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 20(R9)(R8*1), Y10
+	VBROADCASTSS 20(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y10
+	VBROADCASTSS 20(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 20(R10)(BX*2), Y10
+	VBROADCASTSS 20(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 20(R9)(R8*2), Y10
+	VBROADCASTSS 20(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 20(R10)(BX*4), Y10
+	VBROADCASTSS 20(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 20(R9)(BX*8), Y10
+	VBROADCASTSS 20(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 20(R10)(R8*2), Y10
+	VBROADCASTSS 20(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 20(R11)(BX*4), Y10
+	VBROADCASTSS 20(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 20(R10)(BX*8), Y10
+	VBROADCASTSS 20(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 20(R9)(R8*4), Y10
+	VBROADCASTSS 20(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 20(R12)(R8*2), Y7
+	VBROADCASTSS 20(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 20(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      192(DI), Y7
-	VMOVUPS      448(DI), Y8
-	VMOVUPS      704(DI), Y9
-	VBROADCASTSS 24(R9), Y10
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked6:
+	VMOVUPS      576(R8), Y7
+	VMOVUPS      608(R8), Y8
+	VMOVUPS      640(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y10
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y10
+	VBROADCASTSS 24(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 24(R9)(R8*1), Y10
+	VBROADCASTSS 24(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y10
+	VBROADCASTSS 24(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 24(R10)(BX*2), Y10
+	VBROADCASTSS 24(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 24(R9)(R8*2), Y10
+	VBROADCASTSS 24(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 24(R10)(BX*4), Y10
+	VBROADCASTSS 24(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 24(R9)(BX*8), Y10
+	VBROADCASTSS 24(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 24(R10)(R8*2), Y10
+	VBROADCASTSS 24(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 24(R11)(BX*4), Y10
+	VBROADCASTSS 24(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 24(R10)(BX*8), Y10
+	VBROADCASTSS 24(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 24(R9)(R8*4), Y10
+	VBROADCASTSS 24(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 24(R12)(R8*2), Y7
+	VBROADCASTSS 24(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 24(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      224(DI), Y7
-	VMOVUPS      480(DI), Y8
-	VMOVUPS      736(DI), Y9
-	VBROADCASTSS 28(R9), Y10
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked7:
+	VMOVUPS      672(R8), Y7
+	VMOVUPS      704(R8), Y8
+	VMOVUPS      736(R8), Y9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Y10
 	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y10
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y10
+	VBROADCASTSS 28(DX)(AX*2), Y10
 	VFMADD231PS  Y10, Y7, Y1
 	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 28(R9)(R8*1), Y10
+	VBROADCASTSS 28(DX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y10
+	VBROADCASTSS 28(DX)(AX*4), Y10
 	VFMADD231PS  Y10, Y7, Y2
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 28(R10)(BX*2), Y10
+	VBROADCASTSS 28(BX)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 28(R9)(R8*2), Y10
+	VBROADCASTSS 28(DX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y3
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 28(R10)(BX*4), Y10
+	VBROADCASTSS 28(BX)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 28(R9)(BX*8), Y10
+	VBROADCASTSS 28(DX)(AX*8), Y10
 	VFMADD231PS  Y10, Y7, Y4
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 28(R10)(R8*2), Y10
+	VBROADCASTSS 28(SI)(AX*1), Y10
 	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 28(R11)(BX*4), Y10
+	VBROADCASTSS 28(BX)(CX*2), Y10
 	VFMADD231PS  Y10, Y7, Y5
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 28(R10)(BX*8), Y10
+	VBROADCASTSS 28(SI)(CX*1), Y10
 	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 28(R9)(R8*4), Y10
+	VBROADCASTSS 28(DX)(CX*4), Y10
 	VFMADD231PS  Y10, Y7, Y6
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 28(R12)(R8*2), Y7
+	VBROADCASTSS 28(DI)(AX*1), Y7
 	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 28(R11)(BX*8), Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(SI)(CX*2), Y7
 	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
+
+beside2_7:
+	ADDQ         $0x00000300, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX2_8by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX2_8by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX2_8by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Y0
 	VMOVAPS Y0, Y1
 	VMOVAPS Y0, Y2
 	VMOVAPS Y0, Y3
@@ -11166,2425 +9770,558 @@ begin:
 	VMOVAPS Y0, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000020, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      256(DI), Y9
-	VMOVUPS      512(DI), Y10
-	VBROADCASTSS (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (R8), Y8
+	VMOVUPS      32(R8), Y9
+	VMOVUPS      64(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Y11
 	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VMOVUPS      544(DI), Y10
-	VBROADCASTSS 4(R9), Y11
+	VBROADCASTSS (DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS (DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS (DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 4(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS (BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS (DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 4(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS (BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS (DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 4(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS (SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS (BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 4(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS (SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS (DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 4(R10)(BX*4), Y8
+	VBROADCASTSS (DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS (SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS (DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 4(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VMOVUPS      576(DI), Y10
-	VBROADCASTSS 8(R9), Y11
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      96(R8), Y8
+	VMOVUPS      128(R8), Y9
+	VMOVUPS      160(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 4(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 4(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 4(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 8(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 4(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 4(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 8(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 4(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 4(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 8(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 4(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 4(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 8(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 4(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 4(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 8(R10)(BX*4), Y8
+	VBROADCASTSS 4(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 4(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 4(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 8(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VMOVUPS      608(DI), Y10
-	VBROADCASTSS 12(R9), Y11
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      192(R8), Y8
+	VMOVUPS      224(R8), Y9
+	VMOVUPS      256(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 8(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 8(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 8(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 12(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 8(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 8(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 12(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 8(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 8(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 12(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 8(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 8(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 12(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 8(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 8(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 12(R10)(BX*4), Y8
+	VBROADCASTSS 8(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 8(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 8(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 12(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      384(DI), Y9
-	VMOVUPS      640(DI), Y10
-	VBROADCASTSS 16(R9), Y11
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      288(R8), Y8
+	VMOVUPS      320(R8), Y9
+	VMOVUPS      352(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 12(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 12(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 12(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 16(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 12(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 12(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 16(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 12(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 12(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 16(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 12(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 12(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 16(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 12(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 12(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 16(R10)(BX*4), Y8
+	VBROADCASTSS 12(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 12(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 12(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 16(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      416(DI), Y9
-	VMOVUPS      672(DI), Y10
-	VBROADCASTSS 20(R9), Y11
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked4:
+	VMOVUPS      384(R8), Y8
+	VMOVUPS      416(R8), Y9
+	VMOVUPS      448(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 16(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 16(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 16(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 20(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 16(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 16(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 20(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 16(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 16(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 20(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 16(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 16(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 20(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 16(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 16(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 20(R10)(BX*4), Y8
+	VBROADCASTSS 16(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 16(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 16(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 20(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      448(DI), Y9
-	VMOVUPS      704(DI), Y10
-	VBROADCASTSS 24(R9), Y11
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked5:
+	VMOVUPS      480(R8), Y8
+	VMOVUPS      512(R8), Y9
+	VMOVUPS      544(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 20(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 20(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 20(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 24(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 20(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 20(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 24(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 20(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 20(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 24(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 20(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 20(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 24(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 20(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 20(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 24(R10)(BX*4), Y8
+	VBROADCASTSS 20(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 20(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 20(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 24(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      480(DI), Y9
-	VMOVUPS      736(DI), Y10
-	VBROADCASTSS 28(R9), Y11
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked6:
+	VMOVUPS      576(R8), Y8
+	VMOVUPS      608(R8), Y9
+	VMOVUPS      640(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 24(DX)(AX*2), Y11
 	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 24(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 24(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 28(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 24(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 24(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 28(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 24(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 24(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 28(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 24(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 24(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 28(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 24(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 24(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 28(R10)(BX*4), Y8
+	VBROADCASTSS 24(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 24(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 24(DI)(CX*1), Y8
 	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VBROADCASTSS 28(R9)(BX*8), Y8
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(BX)(CX*4), Y8
 	VFMADD231PS  Y8, Y10, Y7
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked7:
+	VMOVUPS      672(R8), Y8
+	VMOVUPS      704(R8), Y9
+	VMOVUPS      736(R8), Y10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Y11
+	VFMADD231PS  Y11, Y8, Y0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y0
+	VBROADCASTSS 28(DX)(AX*2), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS 28(DX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y1
+	VBROADCASTSS 28(DX)(AX*4), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS 28(BX)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y2
+	VBROADCASTSS 28(DX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y3
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS 28(BX)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 28(DX)(AX*8), Y11
+	VFMADD231PS  Y11, Y8, Y4
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS 28(SI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y4
+	VBROADCASTSS 28(BX)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y5
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS 28(SI)(CX*1), Y11
+	VFMADD231PS  Y11, Y9, Y5
+	VBROADCASTSS 28(DX)(CX*4), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS 28(DI)(AX*1), Y11
+	VFMADD231PS  Y11, Y9, Y6
+	VBROADCASTSS 28(SI)(CX*2), Y11
+	VFMADD231PS  Y11, Y8, Y7
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS 28(DI)(CX*1), Y8
+	VFMADD231PS  Y8, Y9, Y7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(BX)(CX*4), Y8
+	VFMADD231PS  Y8, Y10, Y7
+
+beside2_7:
+	ADDQ         $0x00000300, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Y8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_8by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      256(DI), Y8
-	VMOVUPS      512(DI), Y9
-	VBROADCASTSS (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      288(DI), Y8
-	VMOVUPS      544(DI), Y9
-	VBROADCASTSS 4(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 4(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 4(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 4(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 4(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 4(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 4(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 4(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 4(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 4(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 4(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      320(DI), Y8
-	VMOVUPS      576(DI), Y9
-	VBROADCASTSS 8(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 8(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 8(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 8(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 8(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 8(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 8(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 8(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 8(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 8(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 8(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      352(DI), Y8
-	VMOVUPS      608(DI), Y9
-	VBROADCASTSS 12(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 12(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 12(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 12(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 12(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 12(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 12(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 12(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 12(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 12(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 12(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      128(DI), Y7
-	VMOVUPS      384(DI), Y8
-	VMOVUPS      640(DI), Y9
-	VBROADCASTSS 16(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 16(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 16(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 16(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 16(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 16(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 16(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 16(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 16(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 16(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 16(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      160(DI), Y7
-	VMOVUPS      416(DI), Y8
-	VMOVUPS      672(DI), Y9
-	VBROADCASTSS 20(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 20(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 20(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 20(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 20(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 20(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 20(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 20(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 20(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 20(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 20(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      192(DI), Y7
-	VMOVUPS      448(DI), Y8
-	VMOVUPS      704(DI), Y9
-	VBROADCASTSS 24(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 24(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 24(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 24(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 24(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 24(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 24(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 24(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 24(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 24(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 24(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	VMOVUPS      224(DI), Y7
-	VMOVUPS      480(DI), Y8
-	VMOVUPS      736(DI), Y9
-	VBROADCASTSS 28(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 28(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 28(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 28(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 28(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 28(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 28(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 28(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 28(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 28(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VBROADCASTSS 28(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y9, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_8by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      256(DI), Y9
-	VMOVUPS      512(DI), Y10
-	VBROADCASTSS (R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS (R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VMOVUPS      544(DI), Y10
-	VBROADCASTSS 4(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 4(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 4(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 4(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 4(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 4(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VMOVUPS      576(DI), Y10
-	VBROADCASTSS 8(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 8(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 8(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 8(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 8(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 8(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VMOVUPS      608(DI), Y10
-	VBROADCASTSS 12(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 12(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 12(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 12(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 12(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 12(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      384(DI), Y9
-	VMOVUPS      640(DI), Y10
-	VBROADCASTSS 16(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 16(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 16(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 16(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 16(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 16(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      416(DI), Y9
-	VMOVUPS      672(DI), Y10
-	VBROADCASTSS 20(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 20(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 20(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 20(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 20(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 20(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      448(DI), Y9
-	VMOVUPS      704(DI), Y10
-	VBROADCASTSS 24(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 24(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 24(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 24(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 24(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 24(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      480(DI), Y9
-	VMOVUPS      736(DI), Y10
-	VBROADCASTSS 28(R9), Y11
-	VFMADD231PS  Y11, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 28(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 28(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 28(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 28(R10)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 28(R9)(BX*8), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_8by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      256(DI), Y8
-	VMOVUPS      512(DI), Y9
-	VBROADCASTSS (R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS (R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      288(DI), Y8
-	VMOVUPS      544(DI), Y9
-	VBROADCASTSS 4(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 4(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 4(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 4(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 4(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 4(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 4(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 4(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 4(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 4(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 4(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      320(DI), Y8
-	VMOVUPS      576(DI), Y9
-	VBROADCASTSS 8(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 8(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 8(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 8(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 8(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 8(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 8(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 8(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 8(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 8(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 8(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      352(DI), Y8
-	VMOVUPS      608(DI), Y9
-	VBROADCASTSS 12(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 12(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 12(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 12(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 12(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 12(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 12(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 12(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 12(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 12(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 12(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      128(DI), Y7
-	VMOVUPS      384(DI), Y8
-	VMOVUPS      640(DI), Y9
-	VBROADCASTSS 16(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 16(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 16(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 16(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 16(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 16(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 16(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 16(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 16(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 16(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 16(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      160(DI), Y7
-	VMOVUPS      416(DI), Y8
-	VMOVUPS      672(DI), Y9
-	VBROADCASTSS 20(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 20(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 20(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 20(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 20(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 20(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 20(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 20(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 20(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 20(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 20(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      192(DI), Y7
-	VMOVUPS      448(DI), Y8
-	VMOVUPS      704(DI), Y9
-	VBROADCASTSS 24(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 24(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 24(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 24(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 24(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 24(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 24(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 24(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 24(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 24(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 24(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      224(DI), Y7
-	VMOVUPS      480(DI), Y8
-	VMOVUPS      736(DI), Y9
-	VBROADCASTSS 28(R9), Y10
-	VFMADD231PS  Y10, Y7, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 28(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 28(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 28(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 28(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 28(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 28(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 28(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 28(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 28(R9)(R8*4), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 28(R12)(R8*2), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_8by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Y8
-	VMOVUPS      256(DI), Y9
-	VMOVUPS      512(DI), Y10
-	VBROADCASTSS (R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS (R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS (R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS (R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS (R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS (R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      32(DI), Y8
-	VMOVUPS      288(DI), Y9
-	VMOVUPS      544(DI), Y10
-	VBROADCASTSS 4(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 4(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 4(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 4(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 4(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 4(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      64(DI), Y8
-	VMOVUPS      320(DI), Y9
-	VMOVUPS      576(DI), Y10
-	VBROADCASTSS 8(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 8(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 8(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 8(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 8(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 8(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      96(DI), Y8
-	VMOVUPS      352(DI), Y9
-	VMOVUPS      608(DI), Y10
-	VBROADCASTSS 12(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 12(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 12(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 12(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 12(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 12(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      128(DI), Y8
-	VMOVUPS      384(DI), Y9
-	VMOVUPS      640(DI), Y10
-	VBROADCASTSS 16(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 16(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 16(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 16(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 16(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 16(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      160(DI), Y8
-	VMOVUPS      416(DI), Y9
-	VMOVUPS      672(DI), Y10
-	VBROADCASTSS 20(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 20(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 20(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 20(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 20(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 20(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      192(DI), Y8
-	VMOVUPS      448(DI), Y9
-	VMOVUPS      704(DI), Y10
-	VBROADCASTSS 24(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 24(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 24(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 24(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 24(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 24(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	VMOVUPS      224(DI), Y8
-	VMOVUPS      480(DI), Y9
-	VMOVUPS      736(DI), Y10
-	VBROADCASTSS 28(R9), Y11
-	VFMADD231PS  Y11, Y8, Y1
-	VFMADD231PS  Y11, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y11
-	VFMADD231PS  Y11, Y8, Y2
-	VFMADD231PS  Y11, Y9, Y1
-	VFMADD231PS  Y11, Y10, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y3
-	VFMADD231PS  Y11, Y9, Y2
-	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS 28(R9)(R8*1), Y11
-	VFMADD231PS  Y11, Y8, Y4
-	VFMADD231PS  Y11, Y9, Y3
-	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS 28(R9)(BX*4), Y11
-	VFMADD231PS  Y11, Y8, Y5
-	VFMADD231PS  Y11, Y9, Y4
-	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS 28(R10)(BX*2), Y11
-	VFMADD231PS  Y11, Y8, Y6
-	VFMADD231PS  Y11, Y9, Y5
-	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS 28(R9)(R8*2), Y11
-	VFMADD231PS  Y11, Y8, Y7
-	VFMADD231PS  Y11, Y9, Y6
-	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS 28(R10)(BX*4), Y8
-	VFMADD231PS  Y8, Y9, Y7
-	VFMADD231PS  Y8, Y10, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y7, Y8, Y7
-	VMOVUPS      Y7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX2_8by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directAVX2_8by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, vectors+136(FP)
-	JNZ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Y0
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	ADDQ    $0x20, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Y7
-	VMOVUPS      256(DI), Y8
-	VMOVUPS      512(DI), Y9
-	VBROADCASTSS (R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS (R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS (R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS (R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS (R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS (R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS (R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS (R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      288(DI), Y8
-	VMOVUPS      544(DI), Y9
-	VBROADCASTSS 4(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 4(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 4(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 4(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 4(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 4(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 4(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 4(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 4(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 4(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 4(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 4(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 4(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      64(DI), Y7
-	VMOVUPS      320(DI), Y8
-	VMOVUPS      576(DI), Y9
-	VBROADCASTSS 8(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 8(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 8(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 8(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 8(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 8(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 8(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 8(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 8(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 8(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 8(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 8(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 8(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      96(DI), Y7
-	VMOVUPS      352(DI), Y8
-	VMOVUPS      608(DI), Y9
-	VBROADCASTSS 12(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 12(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 12(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 12(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 12(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 12(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 12(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 12(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 12(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 12(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 12(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 12(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 12(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      128(DI), Y7
-	VMOVUPS      384(DI), Y8
-	VMOVUPS      640(DI), Y9
-	VBROADCASTSS 16(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 16(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 16(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 16(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 16(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 16(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 16(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 16(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 16(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 16(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 16(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 16(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 16(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      160(DI), Y7
-	VMOVUPS      416(DI), Y8
-	VMOVUPS      672(DI), Y9
-	VBROADCASTSS 20(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 20(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 20(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 20(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 20(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 20(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 20(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 20(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 20(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 20(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 20(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 20(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 20(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      192(DI), Y7
-	VMOVUPS      448(DI), Y8
-	VMOVUPS      704(DI), Y9
-	VBROADCASTSS 24(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 24(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 24(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 24(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 24(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 24(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 24(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 24(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 24(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 24(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 24(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 24(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 24(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	VMOVUPS      224(DI), Y7
-	VMOVUPS      480(DI), Y8
-	VMOVUPS      736(DI), Y9
-	VBROADCASTSS 28(R9), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VBROADCASTSS 28(R9)(BX*1), Y10
-	VFMADD231PS  Y10, Y7, Y1
-	VFMADD231PS  Y10, Y9, Y0
-	VBROADCASTSS 28(R9)(BX*2), Y10
-	VFMADD231PS  Y10, Y8, Y1
-	VBROADCASTSS 28(R9)(R8*1), Y10
-	VFMADD231PS  Y10, Y7, Y2
-	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS 28(R9)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y2
-	VBROADCASTSS 28(R10)(BX*2), Y10
-	VFMADD231PS  Y10, Y7, Y3
-	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS 28(R9)(R8*2), Y10
-	VFMADD231PS  Y10, Y8, Y3
-	VBROADCASTSS 28(R10)(BX*4), Y10
-	VFMADD231PS  Y10, Y7, Y4
-	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS 28(R9)(BX*8), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VBROADCASTSS 28(R10)(R8*2), Y10
-	VFMADD231PS  Y10, Y7, Y5
-	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS 28(R11)(BX*4), Y10
-	VFMADD231PS  Y10, Y8, Y5
-	VBROADCASTSS 28(R10)(BX*8), Y10
-	VFMADD231PS  Y10, Y7, Y6
-	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS 28(R9)(R8*4), Y7
-	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Y7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Y0, Y7, Y0
-	VMOVUPS      Y0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y1, Y7, Y1
-	VMOVUPS      Y1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y2, Y7, Y2
-	VMOVUPS      Y2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y3, Y7, Y3
-	VMOVUPS      Y3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y4, Y7, Y4
-	VMOVUPS      Y4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y5, Y7, Y5
-	VMOVUPS      Y5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      Y6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000020, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	XORQ         $0x01, 16(SP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -14248,903 +10985,631 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX512_1by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_1by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_1by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z5, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(BX*4), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VFMADD231PS  Z4, Z6, Z2
-	VMOVUPS      (R10)(BX*2), Z4
-	VFMADD231PS  Z4, Z6, Z3
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Z7
+	VMOVUPS     64(SI), Z8
+	VMOVUPS     128(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VMOVUPS     (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	ADDQ         $0x000000c0, SI
+	ADDQ         xRow+56(FP), DI
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_1by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_1by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_1by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x00000040, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z5, Z1
-	VMOVUPS      (R9)(BX*4), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R10)(BX*2), Z7
-	VFMADD231PS  Z7, Z5, Z2
-	VMOVUPS      (R9)(R8*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z6, Z2
-	VMOVUPS      (R10)(BX*4), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VMOVUPS      (R9)(BX*8), Z4
-	VFMADD231PS  Z4, Z6, Z3
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Z8
+	VMOVUPS     64(DI), Z9
+	VMOVUPS     128(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VMOVUPS     (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
 	ADDQ         $0x000000c0, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
+	VMAXPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
+	ADDQ         R8, DI
+	VMAXPS       Z1, Z8, Z1
 	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
+	ADDQ         R8, DI
+	VMAXPS       Z3, Z8, Z3
 	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	ADDQ         R8, DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_1by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_1by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z5, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(R8*1), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VFMADD231PS  Z4, Z6, Z2
-	VMOVUPS      (R9)(BX*4), Z4
-	VFMADD231PS  Z4, Z6, Z3
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z7
+	VMOVUPS     64(R8), Z8
+	VMOVUPS     128(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VMOVUPS     (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VMOVUPS     (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VMOVUPS     (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VMOVUPS     (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VMOVUPS     (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VMOVUPS     (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	ADDQ         $0x000000c0, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_1by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_1by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000240, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z5, Z1
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(BX*4), Z7
-	VFMADD231PS  Z7, Z5, Z2
-	VMOVUPS      (R10)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z6, Z2
-	VMOVUPS      (R9)(R8*2), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VMOVUPS      (R10)(BX*4), Z4
-	VFMADD231PS  Z4, Z6, Z3
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z8
+	VMOVUPS     64(R8), Z9
+	VMOVUPS     128(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VMOVUPS     (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VMOVUPS     (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VMOVUPS     (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VMOVUPS     (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VMOVUPS     (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VMOVUPS     (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VMOVUPS     (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VMOVUPS     (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VMOVUPS     (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VMOVUPS     (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
+	ADDQ         $0x000000c0, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_1by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z5, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(BX*4), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VFMADD231PS  Z4, Z6, Z2
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_1by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z5, Z1
-	VMOVUPS      (R9)(BX*4), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R10)(BX*2), Z7
-	VFMADD231PS  Z7, Z5, Z2
-	VMOVUPS      (R9)(R8*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z6, Z2
-	VMOVUPS      (R10)(BX*4), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_1by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z5, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z5, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(R8*1), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	VFMADD231PS  Z4, Z6, Z2
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_1by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_1by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z4
-	VMOVUPS      64(DI), Z5
-	VMOVUPS      128(DI), Z6
-	VMOVUPS      (R9), Z7
-	VFMADD231PS  Z7, Z5, Z0
-	VMOVUPS      (R9)(BX*1), Z7
-	VFMADD231PS  Z7, Z4, Z1
-	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      (R9)(BX*2), Z7
-	VFMADD231PS  Z7, Z5, Z1
-	VMOVUPS      (R9)(R8*1), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z6, Z1
-	VMOVUPS      (R9)(BX*4), Z7
-	VFMADD231PS  Z7, Z5, Z2
-	VMOVUPS      (R10)(BX*2), Z7
-	VFMADD231PS  Z7, Z4, Z3
-	VFMADD231PS  Z7, Z6, Z2
-	VMOVUPS      (R9)(R8*2), Z4
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         SI, R9
-	ADDQ         $0x000000c0, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z4
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z4, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z4, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000240, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -15513,62 +11978,220 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX512_2by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_2by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Z7
+	VMOVUPS     64(SI), Z8
+	VMOVUPS     128(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xa0, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xa0, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xa0, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xa0, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xa0, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xa0, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS     192(SI), Z7
+	VMOVUPS     256(SI), Z8
+	VMOVUPS     320(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xf5, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xf5, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xf5, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xf5, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xf5, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xf5, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_1:
+	ADDQ         $0x00000180, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_2by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
@@ -15577,411 +12200,418 @@ begin:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
+	ADDQ    $0x00000040, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VPERMILPS    $0xa0, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xa0, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xa0, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xa0, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xa0, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xa0, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xa0, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      320(DI), Z10
-	VPERMILPS    $0xf5, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xf5, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xf5, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xf5, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xf5, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xf5, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xf5, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Z8
+	VMOVUPS     64(DI), Z9
+	VMOVUPS     128(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xa0, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xa0, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xa0, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xa0, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xa0, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xa0, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xa0, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS     192(DI), Z8
+	VMOVUPS     256(DI), Z9
+	VMOVUPS     320(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xf5, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xf5, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xf5, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xf5, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xf5, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xf5, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xf5, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_1:
 	ADDQ         $0x00000180, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
 	VMAXPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z1, Z8, Z1
 	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z3, Z8, Z3
 	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z5, Z8, Z5
 	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z7, Z8, Z7
 	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_2by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_2by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      256(DI), Z9
-	VPERMILPS    $0xa0, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xa0, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xa0, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xa0, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xa0, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xa0, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xa0, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xa0, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xa0, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xa0, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xa0, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VPERMILPS    $0xf5, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xf5, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xf5, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xf5, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xf5, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xf5, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xf5, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xf5, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xf5, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xf5, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xf5, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z7
+	VMOVUPS     64(R8), Z8
+	VMOVUPS     128(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xa0, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xa0, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0xa0, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xa0, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0xa0, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xa0, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0xa0, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xa0, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0xa0, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xa0, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0xa0, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0xa0, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     192(R8), Z7
+	VMOVUPS     256(R8), Z8
+	VMOVUPS     320(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xf5, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xf5, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0xf5, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xf5, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0xf5, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xf5, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0xf5, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xf5, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0xf5, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xf5, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0xf5, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0xf5, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_1:
+	ADDQ         $0x00000180, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_2by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_2by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000480, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -15989,1143 +12619,205 @@ begin:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VPERMILPS    $0xa0, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xa0, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xa0, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xa0, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xa0, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xa0, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xa0, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      320(DI), Z10
-	VPERMILPS    $0xf5, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xf5, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xf5, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xf5, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xf5, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xf5, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xf5, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z8
+	VMOVUPS     64(R8), Z9
+	VMOVUPS     128(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0xa0, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VPERMILPS   $0xa0, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xa0, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xa0, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0xa0, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xa0, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0xa0, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xa0, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0xa0, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xa0, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0xa0, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xa0, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0xa0, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xa0, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0xa0, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0xa0, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0xa0, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     192(R8), Z8
+	VMOVUPS     256(R8), Z9
+	VMOVUPS     320(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0xf5, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_1:
+	VPERMILPS   $0xf5, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xf5, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xf5, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0xf5, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xf5, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0xf5, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xf5, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0xf5, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xf5, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0xf5, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xf5, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0xf5, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xf5, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0xf5, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0xf5, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0xf5, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_1:
+	ADDQ         $0x00000180, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_2by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      256(DI), Z9
-	VPERMILPS    $0xa0, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xa0, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xa0, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xa0, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xa0, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xa0, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xa0, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xa0, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xa0, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xa0, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xa0, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VPERMILPS    $0xf5, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xf5, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xf5, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xf5, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xf5, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xf5, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xf5, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xf5, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xf5, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xf5, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xf5, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_2by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VPERMILPS    $0xa0, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xa0, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xa0, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xa0, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xa0, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xa0, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      320(DI), Z10
-	VPERMILPS    $0xf5, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xf5, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xf5, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xf5, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xf5, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xf5, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_2by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      256(DI), Z9
-	VPERMILPS    $0xa0, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xa0, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xa0, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xa0, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xa0, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xa0, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xa0, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xa0, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xa0, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xa0, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VPERMILPS    $0xf5, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xf5, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xf5, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xf5, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xf5, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xf5, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xf5, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xf5, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xf5, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xf5, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_2by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      256(DI), Z10
-	VPERMILPS    $0xa0, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xa0, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xa0, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xa0, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xa0, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xa0, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      192(DI), Z9
-	VMOVUPS      320(DI), Z10
-	VPERMILPS    $0xf5, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xf5, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xf5, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xf5, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xf5, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xf5, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_2by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_2by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      256(DI), Z9
-	VPERMILPS    $0xa0, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xa0, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xa0, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xa0, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xa0, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xa0, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xa0, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xa0, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xa0, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xa0, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xa0, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xa0, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xa0, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VPERMILPS    $0xf5, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xf5, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xf5, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xf5, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xf5, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xf5, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xf5, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xf5, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xf5, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xf5, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xf5, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xf5, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xf5, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000180, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000480, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -17603,62 +13295,310 @@ store:
 	VZEROUPPER
 	RET
 
-// func directAVX512_4by1Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by1Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_4by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS     (SI), Z7
+	VMOVUPS     64(SI), Z8
+	VMOVUPS     128(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0x00, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0x00, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0x00, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0x00, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0x00, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0x00, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS     192(SI), Z7
+	VMOVUPS     256(SI), Z8
+	VMOVUPS     320(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0x55, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0x55, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0x55, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0x55, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0x55, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0x55, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked2:
+	VMOVUPS     384(SI), Z7
+	VMOVUPS     448(SI), Z8
+	VMOVUPS     512(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xaa, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xaa, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xaa, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xaa, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xaa, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xaa, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked3:
+	VMOVUPS     576(SI), Z7
+	VMOVUPS     640(SI), Z8
+	VMOVUPS     704(SI), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xff, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xff, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z8, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xff, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xff, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xff, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z8, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xff, (BX)(CX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	VFMADD231PS Z7, Z9, Z5
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (DX)(AX*8), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_3:
+	ADDQ         $0x00000300, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_4by1_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R8
+	MOVQ  R8, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
@@ -17667,563 +13607,622 @@ begin:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
+	ADDQ    $0x00000040, start_base+128(FP)
 	MOVQ    rows+48(FP), DI
 	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), DI
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      512(DI), Z10
-	VPERMILPS    $0x00, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x00, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x00, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x00, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x00, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x00, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0x00, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VMOVUPS      576(DI), Z10
-	VPERMILPS    $0x55, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x55, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x55, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x55, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x55, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x55, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0x55, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      384(DI), Z9
-	VMOVUPS      640(DI), Z10
-	VPERMILPS    $0xaa, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xaa, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xaa, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xaa, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xaa, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xaa, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xaa, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      448(DI), Z9
-	VMOVUPS      704(DI), Z10
-	VPERMILPS    $0xff, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xff, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xff, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xff, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xff, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xff, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xff, (R10)(R8*2), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	ADDQ         SI, R9
+	MOVQ       R8, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS     (DI), Z8
+	VMOVUPS     64(DI), Z9
+	VMOVUPS     128(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0x00, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0x00, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0x00, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0x00, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0x00, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0x00, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0x00, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS     192(DI), Z8
+	VMOVUPS     256(DI), Z9
+	VMOVUPS     320(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0x55, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0x55, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0x55, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0x55, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0x55, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0x55, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0x55, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked2:
+	VMOVUPS     384(DI), Z8
+	VMOVUPS     448(DI), Z9
+	VMOVUPS     512(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xaa, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xaa, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xaa, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xaa, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xaa, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xaa, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xaa, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked3:
+	VMOVUPS     576(DI), Z8
+	VMOVUPS     640(DI), Z9
+	VMOVUPS     704(DI), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xff, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xff, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xff, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xff, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xff, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xff, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xff, (DX)(AX*8), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (SI)(AX*1), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_3:
 	ADDQ         $0x00000300, DI
+	ADDQ         xRow+56(FP), R8
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), DI
 	VMAXPS       Z0, Z8, Z0
 	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z1, Z8, Z1
 	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z2, Z8, Z2
 	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z3, Z8, Z3
 	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z4, Z8, Z4
 	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z5, Z8, Z5
 	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z6, Z8, Z6
 	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	ADDQ         R8, DI
 	VMAXPS       Z7, Z8, Z7
 	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	ADDQ         R8, DI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_4by2Inner(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by2Inner(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_4by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      256(DI), Z8
-	VMOVUPS      512(DI), Z9
-	VPERMILPS    $0x00, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x00, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x00, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x00, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x00, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x00, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x00, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x00, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x00, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x00, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x00, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0x00, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      320(DI), Z8
-	VMOVUPS      576(DI), Z9
-	VPERMILPS    $0x55, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x55, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x55, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x55, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x55, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x55, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x55, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x55, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x55, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x55, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x55, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0x55, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      384(DI), Z8
-	VMOVUPS      640(DI), Z9
-	VPERMILPS    $0xaa, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xaa, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xaa, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xaa, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xaa, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xaa, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xaa, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xaa, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xaa, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xaa, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xaa, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      192(DI), Z7
-	VMOVUPS      448(DI), Z8
-	VMOVUPS      704(DI), Z9
-	VPERMILPS    $0xff, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xff, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xff, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xff, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xff, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xff, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xff, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xff, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xff, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xff, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xff, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xff, (R11)(BX*8), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z7
+	VMOVUPS     64(R8), Z8
+	VMOVUPS     128(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0x00, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0x00, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0x00, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0x00, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0x00, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0x00, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0x00, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0x00, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0x00, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0x00, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0x00, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0x00, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     192(R8), Z7
+	VMOVUPS     256(R8), Z8
+	VMOVUPS     320(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0x55, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0x55, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0x55, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0x55, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0x55, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0x55, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0x55, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0x55, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0x55, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0x55, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0x55, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0x55, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS     384(R8), Z7
+	VMOVUPS     448(R8), Z8
+	VMOVUPS     512(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xaa, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xaa, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0xaa, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xaa, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0xaa, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xaa, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0xaa, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xaa, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0xaa, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xaa, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0xaa, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0xaa, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS     576(R8), Z7
+	VMOVUPS     640(R8), Z8
+	VMOVUPS     704(R8), Z9
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Z10
+	VFMADD231PS Z10, Z7, Z0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VPERMILPS   $0xff, (DX)(AX*2), Z10
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z0
+	VPERMILPS   $0xff, (DX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z1
+	VPERMILPS   $0xff, (DX)(AX*4), Z10
+	VFMADD231PS Z10, Z7, Z2
+	VFMADD231PS Z10, Z9, Z1
+	VPERMILPS   $0xff, (BX)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z2
+	VPERMILPS   $0xff, (DX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z2
+	VPERMILPS   $0xff, (BX)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VPERMILPS   $0xff, (DX)(AX*8), Z10
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z3
+	VPERMILPS   $0xff, (SI)(AX*1), Z10
+	VFMADD231PS Z10, Z8, Z4
+	VPERMILPS   $0xff, (BX)(CX*2), Z10
+	VFMADD231PS Z10, Z7, Z5
+	VFMADD231PS Z10, Z9, Z4
+	VPERMILPS   $0xff, (SI)(CX*1), Z10
+	VFMADD231PS Z10, Z8, Z5
+	VPERMILPS   $0xff, (DX)(CX*4), Z10
+	VFMADD231PS Z10, Z7, Z6
+	VFMADD231PS Z10, Z9, Z5
+	VPERMILPS   $0xff, (DI)(AX*1), Z7
+	VFMADD231PS Z7, Z8, Z6
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (SI)(CX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+
+beside2_3:
+	ADDQ         $0x00000300, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
-// func directAVX512_4by1Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
+// func directAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by1Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
+TEXT ·directAVX512_4by2_8(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00000900, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
 
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
 
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -18231,1567 +14230,317 @@ begin:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
 
 row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      512(DI), Z10
-	VPERMILPS    $0x00, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x00, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x00, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x00, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x00, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x00, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0x00, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VMOVUPS      576(DI), Z10
-	VPERMILPS    $0x55, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x55, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x55, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x55, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x55, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x55, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0x55, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      384(DI), Z9
-	VMOVUPS      640(DI), Z10
-	VPERMILPS    $0xaa, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xaa, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xaa, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xaa, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xaa, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xaa, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xaa, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      448(DI), Z9
-	VMOVUPS      704(DI), Z10
-	VPERMILPS    $0xff, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xff, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xff, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xff, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xff, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xff, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VPERMILPS    $0xff, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z10, Z7
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS     (R8), Z8
+	VMOVUPS     64(R8), Z9
+	VMOVUPS     128(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_0
+	VPERMILPS   $0x00, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_0:
+	VPERMILPS   $0x00, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0x00, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0x00, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0x00, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0x00, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0x00, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0x00, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0x00, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0x00, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0x00, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0x00, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0x00, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0x00, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0x00, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0x00, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_0
+	VPERMILPS   $0x00, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS     192(R8), Z8
+	VMOVUPS     256(R8), Z9
+	VMOVUPS     320(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_1
+	VPERMILPS   $0x55, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_1:
+	VPERMILPS   $0x55, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0x55, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0x55, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0x55, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0x55, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0x55, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0x55, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0x55, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0x55, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0x55, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0x55, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0x55, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0x55, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0x55, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0x55, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_1
+	VPERMILPS   $0x55, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS     384(R8), Z8
+	VMOVUPS     448(R8), Z9
+	VMOVUPS     512(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_2
+	VPERMILPS   $0xaa, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_2:
+	VPERMILPS   $0xaa, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xaa, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xaa, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0xaa, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xaa, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0xaa, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xaa, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0xaa, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xaa, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0xaa, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xaa, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0xaa, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xaa, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0xaa, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0xaa, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_2
+	VPERMILPS   $0xaa, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS     576(R8), Z8
+	VMOVUPS     640(R8), Z9
+	VMOVUPS     704(R8), Z10
+	TESTQ       $0x00000001, ends+160(FP)
+	JNZ         beside1_3
+	VPERMILPS   $0xff, (DX), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+beside1_3:
+	VPERMILPS   $0xff, (DX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VPERMILPS   $0xff, (DX)(AX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VPERMILPS   $0xff, (DX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VPERMILPS   $0xff, (DX)(AX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VPERMILPS   $0xff, (BX)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VPERMILPS   $0xff, (DX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VPERMILPS   $0xff, (BX)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VPERMILPS   $0xff, (DX)(AX*8), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VPERMILPS   $0xff, (SI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VPERMILPS   $0xff, (BX)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VPERMILPS   $0xff, (SI)(CX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VPERMILPS   $0xff, (DX)(CX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VPERMILPS   $0xff, (DI)(AX*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VPERMILPS   $0xff, (SI)(CX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VPERMILPS   $0xff, (DI)(CX*1), Z8
+	VFMADD231PS Z8, Z9, Z7
+	TESTQ       $0x00000002, ends+160(FP)
+	JNZ         beside2_3
+	VPERMILPS   $0xff, (BX)(CX*4), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+beside2_3:
+	ADDQ         $0x00000300, R8
+	ADDQ         xRow+56(FP), R9
 	DECQ         (SP)
 	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
 	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
 	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_4by2Left(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by2Left(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      256(DI), Z8
-	VMOVUPS      512(DI), Z9
-	VPERMILPS    $0x00, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x00, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x00, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x00, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x00, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x00, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x00, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x00, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x00, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x00, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0x00, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      320(DI), Z8
-	VMOVUPS      576(DI), Z9
-	VPERMILPS    $0x55, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x55, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x55, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x55, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x55, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x55, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x55, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x55, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x55, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x55, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0x55, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      384(DI), Z8
-	VMOVUPS      640(DI), Z9
-	VPERMILPS    $0xaa, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xaa, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xaa, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xaa, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xaa, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xaa, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xaa, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xaa, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xaa, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xaa, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xaa, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	VMOVUPS      192(DI), Z7
-	VMOVUPS      448(DI), Z8
-	VMOVUPS      704(DI), Z9
-	VPERMILPS    $0xff, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xff, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xff, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xff, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xff, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xff, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xff, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xff, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xff, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xff, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VPERMILPS    $0xff, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z9, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_4by1Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by1Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      512(DI), Z10
-	VPERMILPS    $0x00, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x00, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x00, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x00, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x00, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x00, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VMOVUPS      576(DI), Z10
-	VPERMILPS    $0x55, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x55, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x55, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x55, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x55, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x55, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      384(DI), Z9
-	VMOVUPS      640(DI), Z10
-	VPERMILPS    $0xaa, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xaa, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xaa, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xaa, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xaa, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xaa, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      448(DI), Z9
-	VMOVUPS      704(DI), Z10
-	VPERMILPS    $0xff, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xff, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xff, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xff, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xff, (R10)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xff, (R9)(BX*8), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_4by2Right(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by2Right(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      256(DI), Z8
-	VMOVUPS      512(DI), Z9
-	VPERMILPS    $0x00, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x00, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x00, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x00, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x00, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x00, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x00, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x00, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x00, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x00, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x00, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      320(DI), Z8
-	VMOVUPS      576(DI), Z9
-	VPERMILPS    $0x55, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x55, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x55, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x55, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x55, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x55, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x55, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x55, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x55, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x55, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x55, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      384(DI), Z8
-	VMOVUPS      640(DI), Z9
-	VPERMILPS    $0xaa, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xaa, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xaa, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xaa, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xaa, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xaa, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xaa, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xaa, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xaa, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xaa, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      192(DI), Z7
-	VMOVUPS      448(DI), Z8
-	VMOVUPS      704(DI), Z9
-	VPERMILPS    $0xff, (R9), Z10
-	VFMADD231PS  Z10, Z7, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xff, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xff, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xff, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xff, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xff, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xff, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xff, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xff, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xff, (R9)(R8*4), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xff, (R12)(R8*2), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_4by1Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by1Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	VMOVAPS Z0, Z7
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	VMOVUPS      (DI), Z8
-	VMOVUPS      256(DI), Z9
-	VMOVUPS      512(DI), Z10
-	VPERMILPS    $0x00, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x00, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x00, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x00, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x00, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x00, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      320(DI), Z9
-	VMOVUPS      576(DI), Z10
-	VPERMILPS    $0x55, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0x55, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0x55, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0x55, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0x55, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0x55, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      128(DI), Z8
-	VMOVUPS      384(DI), Z9
-	VMOVUPS      640(DI), Z10
-	VPERMILPS    $0xaa, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xaa, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xaa, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xaa, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xaa, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xaa, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	VMOVUPS      192(DI), Z8
-	VMOVUPS      448(DI), Z9
-	VMOVUPS      704(DI), Z10
-	VPERMILPS    $0xff, (R9), Z11
-	VFMADD231PS  Z11, Z8, Z1
-	VFMADD231PS  Z11, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z1
-	VFMADD231PS  Z11, Z10, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z3
-	VFMADD231PS  Z11, Z9, Z2
-	VFMADD231PS  Z11, Z10, Z1
-	VPERMILPS    $0xff, (R9)(R8*1), Z11
-	VFMADD231PS  Z11, Z8, Z4
-	VFMADD231PS  Z11, Z9, Z3
-	VFMADD231PS  Z11, Z10, Z2
-	VPERMILPS    $0xff, (R9)(BX*4), Z11
-	VFMADD231PS  Z11, Z8, Z5
-	VFMADD231PS  Z11, Z9, Z4
-	VFMADD231PS  Z11, Z10, Z3
-	VPERMILPS    $0xff, (R10)(BX*2), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z5
-	VFMADD231PS  Z11, Z10, Z4
-	VPERMILPS    $0xff, (R9)(R8*2), Z11
-	VFMADD231PS  Z11, Z8, Z7
-	VFMADD231PS  Z11, Z9, Z6
-	VFMADD231PS  Z11, Z10, Z5
-	VPERMILPS    $0xff, (R10)(BX*4), Z8
-	VFMADD231PS  Z8, Z9, Z7
-	VFMADD231PS  Z8, Z10, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z8
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
-	VZEROUPPER
-	RET
-
-// func directAVX512_4by2Both(w []float32, x []float32, rows int, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, vectors int, low float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directAVX512_4by2Both(SB), NOSPLIT, $8-148
-	MOVQ w_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ y_base+72(FP), DX
-	MOVQ xCol+64(FP), BX
-	SHLQ $0x02, BX
-	MOVQ xRow+56(FP), SI
-	SHLQ $0x02, SI
-	LEAQ (BX)(BX*2), R8
-
-vector:
-	CMPQ       yRow+96(FP), $0x00
-	JEQ        begin
-	LEAQ       (CX)(SI*2), R9
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	ADDQ       SI, R9
-	MOVQ       R9, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	PREFETCHT1 (DI)
-	ADDQ       BX, DI
-	MOVQ       yRow+96(FP), R9
-	LEAQ       (DX)(R9*4), DI
-	MOVQ       yCol+104(FP), R9
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-	PREFETCHT1 (DI)
-	LEAQ       (DI)(R9*4), DI
-
-begin:
-	MOVQ    start_base+112(FP), DI
-	VMOVUPS (DI), Z0
-	VMOVAPS Z0, Z1
-	VMOVAPS Z0, Z2
-	VMOVAPS Z0, Z3
-	VMOVAPS Z0, Z4
-	VMOVAPS Z0, Z5
-	VMOVAPS Z0, Z6
-	ADDQ    $0x40, start_base+112(FP)
-	MOVQ    CX, R9
-	MOVQ    rows+48(FP), DI
-	MOVQ    DI, (SP)
-	MOVQ    AX, DI
-
-row:
-	LEAQ         (R9)(R8*1), R10
-	LEAQ         (R10)(R8*1), R11
-	LEAQ         (R11)(BX*1), R12
-	VMOVUPS      (DI), Z7
-	VMOVUPS      256(DI), Z8
-	VMOVUPS      512(DI), Z9
-	VPERMILPS    $0x00, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x00, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x00, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x00, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x00, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x00, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x00, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x00, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x00, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x00, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x00, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x00, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x00, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      64(DI), Z7
-	VMOVUPS      320(DI), Z8
-	VMOVUPS      576(DI), Z9
-	VPERMILPS    $0x55, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0x55, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0x55, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0x55, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0x55, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0x55, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0x55, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0x55, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0x55, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0x55, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0x55, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0x55, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0x55, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      128(DI), Z7
-	VMOVUPS      384(DI), Z8
-	VMOVUPS      640(DI), Z9
-	VPERMILPS    $0xaa, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xaa, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xaa, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xaa, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xaa, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xaa, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xaa, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xaa, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xaa, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xaa, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xaa, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xaa, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xaa, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	VMOVUPS      192(DI), Z7
-	VMOVUPS      448(DI), Z8
-	VMOVUPS      704(DI), Z9
-	VPERMILPS    $0xff, (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VPERMILPS    $0xff, (R9)(BX*1), Z10
-	VFMADD231PS  Z10, Z7, Z1
-	VFMADD231PS  Z10, Z9, Z0
-	VPERMILPS    $0xff, (R9)(BX*2), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VPERMILPS    $0xff, (R9)(R8*1), Z10
-	VFMADD231PS  Z10, Z7, Z2
-	VFMADD231PS  Z10, Z9, Z1
-	VPERMILPS    $0xff, (R9)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z2
-	VPERMILPS    $0xff, (R10)(BX*2), Z10
-	VFMADD231PS  Z10, Z7, Z3
-	VFMADD231PS  Z10, Z9, Z2
-	VPERMILPS    $0xff, (R9)(R8*2), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VPERMILPS    $0xff, (R10)(BX*4), Z10
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z9, Z3
-	VPERMILPS    $0xff, (R9)(BX*8), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VPERMILPS    $0xff, (R10)(R8*2), Z10
-	VFMADD231PS  Z10, Z7, Z5
-	VFMADD231PS  Z10, Z9, Z4
-	VPERMILPS    $0xff, (R11)(BX*4), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	VPERMILPS    $0xff, (R10)(BX*8), Z10
-	VFMADD231PS  Z10, Z7, Z6
-	VFMADD231PS  Z10, Z9, Z5
-	VPERMILPS    $0xff, (R9)(R8*4), Z7
-	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         SI, R9
-	ADDQ         $0x00000300, DI
-	DECQ         (SP)
-	JNZ          row
-	VBROADCASTSS low+144(FP), Z7
-	MOVQ         yCol+104(FP), R9
-	MOVQ         DX, DI
-	VMAXPS       Z0, Z7, Z0
-	VMOVUPS      Z0, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z1, Z7, Z1
-	VMOVUPS      Z1, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z2, Z7, Z2
-	VMOVUPS      Z2, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z3, Z7, Z3
-	VMOVUPS      Z3, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z4, Z7, Z4
-	VMOVUPS      Z4, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      Z5, (DI)
-	LEAQ         (DI)(R9*4), DI
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (DI)
-	LEAQ         (DI)(R9*4), DI
-	ADDQ         $0x00000900, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	DECQ         vectors+136(FP)
-	JNZ          vector
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 
@@ -20484,6 +15233,9433 @@ store:
 	ADDQ    $0x40, DX
 	DECQ    vectors+112(FP)
 	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func directAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_8by1_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	MOVL  $0x0000ff00, DX
+	KMOVW DX, K1
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00001200, DI
+	MOVQ  DI, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R9
+	MOVQ    x_base+24(FP), R8
+	LEAQ    (R8)(R9*2), R8
+	ADDQ    R9, R8
+	MOVQ    y_base+88(FP), R9
+	ADDQ    yRow+112(FP), R9
+	MOVQ    x_base+24(FP), DI
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ       DI, DX
+	LEAQ       (DX)(AX*4), BX
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked0:
+	VMOVUPS      (SI), Z7
+	VMOVUPS      64(SI), Z8
+	VMOVUPS      128(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z10
+	VBROADCASTSS 32(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z10
+	VBROADCASTSS 32(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS (DX)(AX*2), Z10
+	VBROADCASTSS 32(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS 32(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (DX)(AX*4), Z10
+	VBROADCASTSS 32(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS (BX)(AX*1), Z10
+	VBROADCASTSS 32(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS 32(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (BX)(CX*1), Z7
+	VBROADCASTSS 32(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DX)(AX*8), Z7
+	VBROADCASTSS 32(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked1:
+	VMOVUPS      192(SI), Z7
+	VMOVUPS      256(SI), Z8
+	VMOVUPS      320(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z10
+	VBROADCASTSS 36(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z10
+	VBROADCASTSS 36(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z10
+	VBROADCASTSS 36(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z10
+	VBROADCASTSS 36(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z10
+	VBROADCASTSS 36(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z10
+	VBROADCASTSS 36(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z10
+	VBROADCASTSS 36(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z7
+	VBROADCASTSS 36(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DX)(AX*8), Z7
+	VBROADCASTSS 36(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked2:
+	VMOVUPS      384(SI), Z7
+	VMOVUPS      448(SI), Z8
+	VMOVUPS      512(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 40(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z10
+	VBROADCASTSS 40(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z10
+	VBROADCASTSS 40(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z10
+	VBROADCASTSS 40(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z10
+	VBROADCASTSS 40(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z10
+	VBROADCASTSS 40(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z10
+	VBROADCASTSS 40(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z7
+	VBROADCASTSS 40(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DX)(AX*8), Z7
+	VBROADCASTSS 40(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked3:
+	VMOVUPS      576(SI), Z7
+	VMOVUPS      640(SI), Z8
+	VMOVUPS      704(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z10
+	VBROADCASTSS 44(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z10
+	VBROADCASTSS 44(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z10
+	VBROADCASTSS 44(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z10
+	VBROADCASTSS 44(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z10
+	VBROADCASTSS 44(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z10
+	VBROADCASTSS 44(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z10
+	VBROADCASTSS 44(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z7
+	VBROADCASTSS 44(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DX)(AX*8), Z7
+	VBROADCASTSS 44(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked4:
+	VMOVUPS      768(SI), Z7
+	VMOVUPS      832(SI), Z8
+	VMOVUPS      896(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Z10
+	VBROADCASTSS 48(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Z10
+	VBROADCASTSS 48(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 16(DX)(AX*2), Z10
+	VBROADCASTSS 48(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 16(DX)(CX*1), Z10
+	VBROADCASTSS 48(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 16(DX)(AX*4), Z10
+	VBROADCASTSS 48(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 16(BX)(AX*1), Z10
+	VBROADCASTSS 48(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 16(DX)(CX*2), Z10
+	VBROADCASTSS 48(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 16(BX)(CX*1), Z7
+	VBROADCASTSS 48(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(DX)(AX*8), Z7
+	VBROADCASTSS 48(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked5:
+	VMOVUPS      960(SI), Z7
+	VMOVUPS      1024(SI), Z8
+	VMOVUPS      1088(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Z10
+	VBROADCASTSS 52(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Z10
+	VBROADCASTSS 52(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 20(DX)(AX*2), Z10
+	VBROADCASTSS 52(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 20(DX)(CX*1), Z10
+	VBROADCASTSS 52(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 20(DX)(AX*4), Z10
+	VBROADCASTSS 52(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 20(BX)(AX*1), Z10
+	VBROADCASTSS 52(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 20(DX)(CX*2), Z10
+	VBROADCASTSS 52(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 20(BX)(CX*1), Z7
+	VBROADCASTSS 52(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(DX)(AX*8), Z7
+	VBROADCASTSS 52(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked6:
+	VMOVUPS      1152(SI), Z7
+	VMOVUPS      1216(SI), Z8
+	VMOVUPS      1280(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Z10
+	VBROADCASTSS 56(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Z10
+	VBROADCASTSS 56(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 24(DX)(AX*2), Z10
+	VBROADCASTSS 56(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 24(DX)(CX*1), Z10
+	VBROADCASTSS 56(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 24(DX)(AX*4), Z10
+	VBROADCASTSS 56(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 24(BX)(AX*1), Z10
+	VBROADCASTSS 56(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 24(DX)(CX*2), Z10
+	VBROADCASTSS 56(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 24(BX)(CX*1), Z7
+	VBROADCASTSS 56(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(DX)(AX*8), Z7
+	VBROADCASTSS 56(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R8)
+	ADDQ       AX, R8
+	PREFETCHT1 (R9)
+	ADDQ       yCol+120(FP), R9
+
+asked7:
+	VMOVUPS      1344(SI), Z7
+	VMOVUPS      1408(SI), Z8
+	VMOVUPS      1472(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Z10
+	VBROADCASTSS 60(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Z10
+	VBROADCASTSS 60(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 28(DX)(AX*2), Z10
+	VBROADCASTSS 60(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 28(DX)(CX*1), Z10
+	VBROADCASTSS 60(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 28(DX)(AX*4), Z10
+	VBROADCASTSS 60(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 28(BX)(AX*1), Z10
+	VBROADCASTSS 60(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 28(DX)(CX*2), Z10
+	VBROADCASTSS 60(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 28(BX)(CX*1), Z7
+	VBROADCASTSS 60(BX)(CX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(DX)(AX*8), Z7
+	VBROADCASTSS 60(DX)(AX*8), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_7:
+	ADDQ         $0x00000600, SI
+	ADDQ         xRow+56(FP), DI
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), DI
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), DI
+	ADDQ         DI, w_base+0(FP)
+	MOVQ         xUnit+72(FP), DI
+	ADDQ         DI, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_8by1_14(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	MOVL  $0x0000ff00, DX
+	KMOVW DX, K1
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00001200, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (R8), Z14
+	VMOVUPS      64(R8), Z15
+	VMOVUPS      128(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z17
+	VBROADCASTSS 32(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z17
+	VBROADCASTSS 32(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS (DX)(AX*2), Z17
+	VBROADCASTSS 32(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (DX)(CX*1), Z17
+	VBROADCASTSS 32(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (DX)(AX*4), Z17
+	VBROADCASTSS 32(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (BX)(AX*1), Z17
+	VBROADCASTSS 32(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (DX)(CX*2), Z17
+	VBROADCASTSS 32(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (BX)(CX*1), Z17
+	VBROADCASTSS 32(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (DX)(AX*8), Z17
+	VBROADCASTSS 32(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (SI)(AX*1), Z17
+	VBROADCASTSS 32(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (BX)(CX*2), Z17
+	VBROADCASTSS 32(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (SI)(CX*1), Z17
+	VBROADCASTSS 32(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DX)(CX*4), Z17
+	VBROADCASTSS 32(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(AX*1), Z17
+	VBROADCASTSS 32(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (SI)(CX*2), Z14
+	VBROADCASTSS 32(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DI)(CX*1), Z14
+	VBROADCASTSS 32(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      192(R8), Z14
+	VMOVUPS      256(R8), Z15
+	VMOVUPS      320(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z17
+	VBROADCASTSS 36(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z17
+	VBROADCASTSS 36(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z17
+	VBROADCASTSS 36(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z17
+	VBROADCASTSS 36(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z17
+	VBROADCASTSS 36(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z17
+	VBROADCASTSS 36(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z17
+	VBROADCASTSS 36(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z17
+	VBROADCASTSS 36(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 4(DX)(AX*8), Z17
+	VBROADCASTSS 36(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 4(SI)(AX*1), Z17
+	VBROADCASTSS 36(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 4(BX)(CX*2), Z17
+	VBROADCASTSS 36(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 4(SI)(CX*1), Z17
+	VBROADCASTSS 36(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 4(DX)(CX*4), Z17
+	VBROADCASTSS 36(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 4(DI)(AX*1), Z17
+	VBROADCASTSS 36(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 4(SI)(CX*2), Z14
+	VBROADCASTSS 36(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DI)(CX*1), Z14
+	VBROADCASTSS 36(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      384(R8), Z14
+	VMOVUPS      448(R8), Z15
+	VMOVUPS      512(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z17
+	VBROADCASTSS 40(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z17
+	VBROADCASTSS 40(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z17
+	VBROADCASTSS 40(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z17
+	VBROADCASTSS 40(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z17
+	VBROADCASTSS 40(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z17
+	VBROADCASTSS 40(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z17
+	VBROADCASTSS 40(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z17
+	VBROADCASTSS 40(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 8(DX)(AX*8), Z17
+	VBROADCASTSS 40(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 8(SI)(AX*1), Z17
+	VBROADCASTSS 40(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 8(BX)(CX*2), Z17
+	VBROADCASTSS 40(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 8(SI)(CX*1), Z17
+	VBROADCASTSS 40(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 8(DX)(CX*4), Z17
+	VBROADCASTSS 40(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 8(DI)(AX*1), Z17
+	VBROADCASTSS 40(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 8(SI)(CX*2), Z14
+	VBROADCASTSS 40(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DI)(CX*1), Z14
+	VBROADCASTSS 40(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      576(R8), Z14
+	VMOVUPS      640(R8), Z15
+	VMOVUPS      704(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z17
+	VBROADCASTSS 44(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z17
+	VBROADCASTSS 44(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z17
+	VBROADCASTSS 44(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z17
+	VBROADCASTSS 44(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z17
+	VBROADCASTSS 44(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z17
+	VBROADCASTSS 44(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z17
+	VBROADCASTSS 44(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z17
+	VBROADCASTSS 44(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 12(DX)(AX*8), Z17
+	VBROADCASTSS 44(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 12(SI)(AX*1), Z17
+	VBROADCASTSS 44(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 12(BX)(CX*2), Z17
+	VBROADCASTSS 44(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 12(SI)(CX*1), Z17
+	VBROADCASTSS 44(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 12(DX)(CX*4), Z17
+	VBROADCASTSS 44(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 12(DI)(AX*1), Z17
+	VBROADCASTSS 44(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 12(SI)(CX*2), Z14
+	VBROADCASTSS 44(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DI)(CX*1), Z14
+	VBROADCASTSS 44(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked4:
+	VMOVUPS      768(R8), Z14
+	VMOVUPS      832(R8), Z15
+	VMOVUPS      896(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Z17
+	VBROADCASTSS 48(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Z17
+	VBROADCASTSS 48(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 16(DX)(AX*2), Z17
+	VBROADCASTSS 48(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 16(DX)(CX*1), Z17
+	VBROADCASTSS 48(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 16(DX)(AX*4), Z17
+	VBROADCASTSS 48(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 16(BX)(AX*1), Z17
+	VBROADCASTSS 48(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 16(DX)(CX*2), Z17
+	VBROADCASTSS 48(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 16(BX)(CX*1), Z17
+	VBROADCASTSS 48(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 16(DX)(AX*8), Z17
+	VBROADCASTSS 48(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 16(SI)(AX*1), Z17
+	VBROADCASTSS 48(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 16(BX)(CX*2), Z17
+	VBROADCASTSS 48(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 16(SI)(CX*1), Z17
+	VBROADCASTSS 48(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 16(DX)(CX*4), Z17
+	VBROADCASTSS 48(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 16(DI)(AX*1), Z17
+	VBROADCASTSS 48(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 16(SI)(CX*2), Z14
+	VBROADCASTSS 48(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(DI)(CX*1), Z14
+	VBROADCASTSS 48(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked5:
+	VMOVUPS      960(R8), Z14
+	VMOVUPS      1024(R8), Z15
+	VMOVUPS      1088(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Z17
+	VBROADCASTSS 52(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Z17
+	VBROADCASTSS 52(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 20(DX)(AX*2), Z17
+	VBROADCASTSS 52(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 20(DX)(CX*1), Z17
+	VBROADCASTSS 52(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 20(DX)(AX*4), Z17
+	VBROADCASTSS 52(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 20(BX)(AX*1), Z17
+	VBROADCASTSS 52(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 20(DX)(CX*2), Z17
+	VBROADCASTSS 52(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 20(BX)(CX*1), Z17
+	VBROADCASTSS 52(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 20(DX)(AX*8), Z17
+	VBROADCASTSS 52(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 20(SI)(AX*1), Z17
+	VBROADCASTSS 52(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 20(BX)(CX*2), Z17
+	VBROADCASTSS 52(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 20(SI)(CX*1), Z17
+	VBROADCASTSS 52(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 20(DX)(CX*4), Z17
+	VBROADCASTSS 52(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 20(DI)(AX*1), Z17
+	VBROADCASTSS 52(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 20(SI)(CX*2), Z14
+	VBROADCASTSS 52(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(DI)(CX*1), Z14
+	VBROADCASTSS 52(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked6:
+	VMOVUPS      1152(R8), Z14
+	VMOVUPS      1216(R8), Z15
+	VMOVUPS      1280(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Z17
+	VBROADCASTSS 56(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Z17
+	VBROADCASTSS 56(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 24(DX)(AX*2), Z17
+	VBROADCASTSS 56(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 24(DX)(CX*1), Z17
+	VBROADCASTSS 56(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 24(DX)(AX*4), Z17
+	VBROADCASTSS 56(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 24(BX)(AX*1), Z17
+	VBROADCASTSS 56(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 24(DX)(CX*2), Z17
+	VBROADCASTSS 56(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 24(BX)(CX*1), Z17
+	VBROADCASTSS 56(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 24(DX)(AX*8), Z17
+	VBROADCASTSS 56(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 24(SI)(AX*1), Z17
+	VBROADCASTSS 56(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 24(BX)(CX*2), Z17
+	VBROADCASTSS 56(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 24(SI)(CX*1), Z17
+	VBROADCASTSS 56(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 24(DX)(CX*4), Z17
+	VBROADCASTSS 56(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 24(DI)(AX*1), Z17
+	VBROADCASTSS 56(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 24(SI)(CX*2), Z14
+	VBROADCASTSS 56(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(DI)(CX*1), Z14
+	VBROADCASTSS 56(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked7:
+	VMOVUPS      1344(R8), Z14
+	VMOVUPS      1408(R8), Z15
+	VMOVUPS      1472(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Z17
+	VBROADCASTSS 60(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Z17
+	VBROADCASTSS 60(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 28(DX)(AX*2), Z17
+	VBROADCASTSS 60(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 28(DX)(CX*1), Z17
+	VBROADCASTSS 60(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 28(DX)(AX*4), Z17
+	VBROADCASTSS 60(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 28(BX)(AX*1), Z17
+	VBROADCASTSS 60(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 28(DX)(CX*2), Z17
+	VBROADCASTSS 60(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 28(BX)(CX*1), Z17
+	VBROADCASTSS 60(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 28(DX)(AX*8), Z17
+	VBROADCASTSS 60(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 28(SI)(AX*1), Z17
+	VBROADCASTSS 60(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 28(BX)(CX*2), Z17
+	VBROADCASTSS 60(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 28(SI)(CX*1), Z17
+	VBROADCASTSS 60(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 28(DX)(CX*4), Z17
+	VBROADCASTSS 60(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 28(DI)(AX*1), Z17
+	VBROADCASTSS 60(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 28(SI)(CX*2), Z14
+	VBROADCASTSS 60(SI)(CX*2), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(DI)(CX*1), Z14
+	VBROADCASTSS 60(DI)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_7:
+	ADDQ         $0x00000600, R8
+	ADDQ         xRow+56(FP), R9
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_8by2_7(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	MOVL  $0x0000ff00, DX
+	KMOVW DX, K1
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00001200, R9
+	MOVQ  R9, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ       R9, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(R8), Z8
+	VMOVUPS      128(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z10
+	VBROADCASTSS 32(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z10
+	VBROADCASTSS 32(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS (DX)(AX*2), Z10
+	VBROADCASTSS 32(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (DX)(CX*1), Z10
+	VBROADCASTSS 32(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DX)(AX*4), Z10
+	VBROADCASTSS 32(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (BX)(AX*1), Z10
+	VBROADCASTSS 32(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS (DX)(CX*2), Z10
+	VBROADCASTSS 32(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS (BX)(CX*1), Z10
+	VBROADCASTSS 32(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (DX)(AX*8), Z10
+	VBROADCASTSS 32(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (SI)(AX*1), Z10
+	VBROADCASTSS 32(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS (BX)(CX*2), Z10
+	VBROADCASTSS 32(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (SI)(CX*1), Z10
+	VBROADCASTSS 32(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (DX)(CX*4), Z10
+	VBROADCASTSS 32(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (DI)(AX*1), Z7
+	VBROADCASTSS 32(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(CX*2), Z7
+	VBROADCASTSS 32(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      192(R8), Z7
+	VMOVUPS      256(R8), Z8
+	VMOVUPS      320(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z10
+	VBROADCASTSS 36(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z10
+	VBROADCASTSS 36(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z10
+	VBROADCASTSS 36(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z10
+	VBROADCASTSS 36(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z10
+	VBROADCASTSS 36(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z10
+	VBROADCASTSS 36(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z10
+	VBROADCASTSS 36(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z10
+	VBROADCASTSS 36(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z10
+	VBROADCASTSS 36(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z10
+	VBROADCASTSS 36(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z10
+	VBROADCASTSS 36(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z10
+	VBROADCASTSS 36(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z10
+	VBROADCASTSS 36(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z7
+	VBROADCASTSS 36(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(CX*2), Z7
+	VBROADCASTSS 36(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      384(R8), Z7
+	VMOVUPS      448(R8), Z8
+	VMOVUPS      512(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 40(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z10
+	VBROADCASTSS 40(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z10
+	VBROADCASTSS 40(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z10
+	VBROADCASTSS 40(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z10
+	VBROADCASTSS 40(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z10
+	VBROADCASTSS 40(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z10
+	VBROADCASTSS 40(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z10
+	VBROADCASTSS 40(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z10
+	VBROADCASTSS 40(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z10
+	VBROADCASTSS 40(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z10
+	VBROADCASTSS 40(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z10
+	VBROADCASTSS 40(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z10
+	VBROADCASTSS 40(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z7
+	VBROADCASTSS 40(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(CX*2), Z7
+	VBROADCASTSS 40(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      576(R8), Z7
+	VMOVUPS      640(R8), Z8
+	VMOVUPS      704(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z10
+	VBROADCASTSS 44(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z10
+	VBROADCASTSS 44(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z10
+	VBROADCASTSS 44(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z10
+	VBROADCASTSS 44(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z10
+	VBROADCASTSS 44(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z10
+	VBROADCASTSS 44(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z10
+	VBROADCASTSS 44(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z10
+	VBROADCASTSS 44(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z10
+	VBROADCASTSS 44(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z10
+	VBROADCASTSS 44(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z10
+	VBROADCASTSS 44(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z10
+	VBROADCASTSS 44(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z10
+	VBROADCASTSS 44(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z7
+	VBROADCASTSS 44(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(CX*2), Z7
+	VBROADCASTSS 44(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked4:
+	VMOVUPS      768(R8), Z7
+	VMOVUPS      832(R8), Z8
+	VMOVUPS      896(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Z10
+	VBROADCASTSS 48(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Z10
+	VBROADCASTSS 48(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 16(DX)(AX*2), Z10
+	VBROADCASTSS 48(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 16(DX)(CX*1), Z10
+	VBROADCASTSS 48(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 16(DX)(AX*4), Z10
+	VBROADCASTSS 48(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 16(BX)(AX*1), Z10
+	VBROADCASTSS 48(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 16(DX)(CX*2), Z10
+	VBROADCASTSS 48(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 16(BX)(CX*1), Z10
+	VBROADCASTSS 48(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 16(DX)(AX*8), Z10
+	VBROADCASTSS 48(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 16(SI)(AX*1), Z10
+	VBROADCASTSS 48(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 16(BX)(CX*2), Z10
+	VBROADCASTSS 48(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 16(SI)(CX*1), Z10
+	VBROADCASTSS 48(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 16(DX)(CX*4), Z10
+	VBROADCASTSS 48(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 16(DI)(AX*1), Z7
+	VBROADCASTSS 48(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(SI)(CX*2), Z7
+	VBROADCASTSS 48(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked5:
+	VMOVUPS      960(R8), Z7
+	VMOVUPS      1024(R8), Z8
+	VMOVUPS      1088(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Z10
+	VBROADCASTSS 52(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Z10
+	VBROADCASTSS 52(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 20(DX)(AX*2), Z10
+	VBROADCASTSS 52(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 20(DX)(CX*1), Z10
+	VBROADCASTSS 52(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 20(DX)(AX*4), Z10
+	VBROADCASTSS 52(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 20(BX)(AX*1), Z10
+	VBROADCASTSS 52(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 20(DX)(CX*2), Z10
+	VBROADCASTSS 52(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 20(BX)(CX*1), Z10
+	VBROADCASTSS 52(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 20(DX)(AX*8), Z10
+	VBROADCASTSS 52(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 20(SI)(AX*1), Z10
+	VBROADCASTSS 52(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 20(BX)(CX*2), Z10
+	VBROADCASTSS 52(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 20(SI)(CX*1), Z10
+	VBROADCASTSS 52(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 20(DX)(CX*4), Z10
+	VBROADCASTSS 52(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 20(DI)(AX*1), Z7
+	VBROADCASTSS 52(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(SI)(CX*2), Z7
+	VBROADCASTSS 52(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked6:
+	VMOVUPS      1152(R8), Z7
+	VMOVUPS      1216(R8), Z8
+	VMOVUPS      1280(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Z10
+	VBROADCASTSS 56(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Z10
+	VBROADCASTSS 56(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 24(DX)(AX*2), Z10
+	VBROADCASTSS 56(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 24(DX)(CX*1), Z10
+	VBROADCASTSS 56(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 24(DX)(AX*4), Z10
+	VBROADCASTSS 56(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 24(BX)(AX*1), Z10
+	VBROADCASTSS 56(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 24(DX)(CX*2), Z10
+	VBROADCASTSS 56(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 24(BX)(CX*1), Z10
+	VBROADCASTSS 56(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 24(DX)(AX*8), Z10
+	VBROADCASTSS 56(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 24(SI)(AX*1), Z10
+	VBROADCASTSS 56(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 24(BX)(CX*2), Z10
+	VBROADCASTSS 56(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 24(SI)(CX*1), Z10
+	VBROADCASTSS 56(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 24(DX)(CX*4), Z10
+	VBROADCASTSS 56(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 24(DI)(AX*1), Z7
+	VBROADCASTSS 56(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(SI)(CX*2), Z7
+	VBROADCASTSS 56(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked7:
+	VMOVUPS      1344(R8), Z7
+	VMOVUPS      1408(R8), Z8
+	VMOVUPS      1472(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Z10
+	VBROADCASTSS 60(DX), K1, Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Z10
+	VBROADCASTSS 60(DX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 28(DX)(AX*2), Z10
+	VBROADCASTSS 60(DX)(AX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 28(DX)(CX*1), Z10
+	VBROADCASTSS 60(DX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 28(DX)(AX*4), Z10
+	VBROADCASTSS 60(DX)(AX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 28(BX)(AX*1), Z10
+	VBROADCASTSS 60(BX)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 28(DX)(CX*2), Z10
+	VBROADCASTSS 60(DX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 28(BX)(CX*1), Z10
+	VBROADCASTSS 60(BX)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 28(DX)(AX*8), Z10
+	VBROADCASTSS 60(DX)(AX*8), K1, Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 28(SI)(AX*1), Z10
+	VBROADCASTSS 60(SI)(AX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 28(BX)(CX*2), Z10
+	VBROADCASTSS 60(BX)(CX*2), K1, Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 28(SI)(CX*1), Z10
+	VBROADCASTSS 60(SI)(CX*1), K1, Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 28(DX)(CX*4), Z10
+	VBROADCASTSS 60(DX)(CX*4), K1, Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 28(DI)(AX*1), Z7
+	VBROADCASTSS 60(DI)(AX*1), K1, Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(SI)(CX*2), Z7
+	VBROADCASTSS 60(SI)(CX*2), K1, Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_7:
+	ADDQ         $0x00000600, R8
+	ADDQ         xRow+56(FP), R9
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directAVX512_8by2_14(SB), NOSPLIT, $24-172
+	MOVQ  xCol+64(FP), AX
+	SHLQ  $0x02, AX
+	LEAQ  (AX)(AX*2), CX
+	MOVL  $0x0000ff00, DX
+	KMOVW DX, K1
+	SHLQ  $0x02, xUnit+72(FP)
+	SHLQ  $0x02, xRow+56(FP)
+	SHLQ  $0x02, yCol+120(FP)
+	SHLQ  $0x02, yRow+112(FP)
+	MOVQ  $0x00001200, R12
+	MOVQ  R12, 8(SP)
+	TESTQ $0x00000001, ends+160(FP)
+	JZ    inside
+	SUBQ  AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R11
+	VMOVUPS (R11), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R11
+	MOVQ    R11, (SP)
+	MOVQ    xRow+56(FP), R14
+	MOVQ    x_base+24(FP), R13
+	LEAQ    (R13)(R14*2), R13
+	ADDQ    R14, R13
+	MOVQ    y_base+88(FP), R14
+	ADDQ    yRow+112(FP), R14
+	MOVQ    x_base+24(FP), R12
+	MOVQ    w_base+0(FP), R11
+
+row:
+	MOVQ       R12, DX
+	LEAQ       (DX)(AX*4), BX
+	LEAQ       (DX)(AX*8), SI
+	LEAQ       (DX)(CX*4), DI
+	LEAQ       (BX)(CX*4), R8
+	LEAQ       (SI)(CX*4), R9
+	LEAQ       (DX)(CX*8), R10
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked0:
+	VMOVUPS      (R11), Z14
+	VMOVUPS      64(R11), Z15
+	VMOVUPS      128(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z17
+	VBROADCASTSS 32(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z17
+	VBROADCASTSS 32(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS (DX)(AX*2), Z17
+	VBROADCASTSS 32(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (DX)(CX*1), Z17
+	VBROADCASTSS 32(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS (DX)(AX*4), Z17
+	VBROADCASTSS 32(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (BX)(AX*1), Z17
+	VBROADCASTSS 32(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS (DX)(CX*2), Z17
+	VBROADCASTSS 32(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (BX)(CX*1), Z17
+	VBROADCASTSS 32(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS (DX)(AX*8), Z17
+	VBROADCASTSS 32(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (SI)(AX*1), Z17
+	VBROADCASTSS 32(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS (BX)(CX*2), Z17
+	VBROADCASTSS 32(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (SI)(CX*1), Z17
+	VBROADCASTSS 32(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS (DX)(CX*4), Z17
+	VBROADCASTSS 32(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (DI)(AX*1), Z17
+	VBROADCASTSS 32(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS (SI)(CX*2), Z17
+	VBROADCASTSS 32(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (DI)(CX*1), Z17
+	VBROADCASTSS 32(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (BX)(CX*4), Z17
+	VBROADCASTSS 32(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (R8)(AX*1), Z17
+	VBROADCASTSS 32(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS (DI)(CX*2), Z17
+	VBROADCASTSS 32(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (R8)(CX*1), Z17
+	VBROADCASTSS 32(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS (SI)(CX*4), Z17
+	VBROADCASTSS 32(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (R9)(AX*1), Z17
+	VBROADCASTSS 32(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS (R8)(CX*2), Z17
+	VBROADCASTSS 32(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (R9)(CX*1), Z17
+	VBROADCASTSS 32(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS (DX)(CX*8), Z17
+	VBROADCASTSS 32(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (R10)(AX*1), Z17
+	VBROADCASTSS 32(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS (R9)(CX*2), Z17
+	VBROADCASTSS 32(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (R10)(CX*1), Z14
+	VBROADCASTSS 32(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (BX)(CX*8), Z14
+	VBROADCASTSS 32(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked1:
+	VMOVUPS      192(R11), Z14
+	VMOVUPS      256(R11), Z15
+	VMOVUPS      320(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z17
+	VBROADCASTSS 36(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z17
+	VBROADCASTSS 36(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z17
+	VBROADCASTSS 36(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z17
+	VBROADCASTSS 36(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z17
+	VBROADCASTSS 36(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z17
+	VBROADCASTSS 36(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z17
+	VBROADCASTSS 36(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z17
+	VBROADCASTSS 36(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z17
+	VBROADCASTSS 36(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z17
+	VBROADCASTSS 36(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z17
+	VBROADCASTSS 36(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z17
+	VBROADCASTSS 36(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z17
+	VBROADCASTSS 36(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z17
+	VBROADCASTSS 36(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 4(SI)(CX*2), Z17
+	VBROADCASTSS 36(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 4(DI)(CX*1), Z17
+	VBROADCASTSS 36(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 4(BX)(CX*4), Z17
+	VBROADCASTSS 36(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 4(R8)(AX*1), Z17
+	VBROADCASTSS 36(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 4(DI)(CX*2), Z17
+	VBROADCASTSS 36(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 4(R8)(CX*1), Z17
+	VBROADCASTSS 36(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 4(SI)(CX*4), Z17
+	VBROADCASTSS 36(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 4(R9)(AX*1), Z17
+	VBROADCASTSS 36(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 4(R8)(CX*2), Z17
+	VBROADCASTSS 36(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 4(R9)(CX*1), Z17
+	VBROADCASTSS 36(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 4(DX)(CX*8), Z17
+	VBROADCASTSS 36(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 4(R10)(AX*1), Z17
+	VBROADCASTSS 36(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 4(R9)(CX*2), Z17
+	VBROADCASTSS 36(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 4(R10)(CX*1), Z14
+	VBROADCASTSS 36(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(BX)(CX*8), Z14
+	VBROADCASTSS 36(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked2:
+	VMOVUPS      384(R11), Z14
+	VMOVUPS      448(R11), Z15
+	VMOVUPS      512(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z17
+	VBROADCASTSS 40(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z17
+	VBROADCASTSS 40(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z17
+	VBROADCASTSS 40(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z17
+	VBROADCASTSS 40(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z17
+	VBROADCASTSS 40(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z17
+	VBROADCASTSS 40(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z17
+	VBROADCASTSS 40(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z17
+	VBROADCASTSS 40(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z17
+	VBROADCASTSS 40(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z17
+	VBROADCASTSS 40(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z17
+	VBROADCASTSS 40(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z17
+	VBROADCASTSS 40(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z17
+	VBROADCASTSS 40(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z17
+	VBROADCASTSS 40(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 8(SI)(CX*2), Z17
+	VBROADCASTSS 40(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 8(DI)(CX*1), Z17
+	VBROADCASTSS 40(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 8(BX)(CX*4), Z17
+	VBROADCASTSS 40(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 8(R8)(AX*1), Z17
+	VBROADCASTSS 40(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 8(DI)(CX*2), Z17
+	VBROADCASTSS 40(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 8(R8)(CX*1), Z17
+	VBROADCASTSS 40(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 8(SI)(CX*4), Z17
+	VBROADCASTSS 40(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 8(R9)(AX*1), Z17
+	VBROADCASTSS 40(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 8(R8)(CX*2), Z17
+	VBROADCASTSS 40(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 8(R9)(CX*1), Z17
+	VBROADCASTSS 40(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 8(DX)(CX*8), Z17
+	VBROADCASTSS 40(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 8(R10)(AX*1), Z17
+	VBROADCASTSS 40(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 8(R9)(CX*2), Z17
+	VBROADCASTSS 40(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 8(R10)(CX*1), Z14
+	VBROADCASTSS 40(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(BX)(CX*8), Z14
+	VBROADCASTSS 40(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked3:
+	VMOVUPS      576(R11), Z14
+	VMOVUPS      640(R11), Z15
+	VMOVUPS      704(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z17
+	VBROADCASTSS 44(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z17
+	VBROADCASTSS 44(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z17
+	VBROADCASTSS 44(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z17
+	VBROADCASTSS 44(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z17
+	VBROADCASTSS 44(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z17
+	VBROADCASTSS 44(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z17
+	VBROADCASTSS 44(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z17
+	VBROADCASTSS 44(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z17
+	VBROADCASTSS 44(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z17
+	VBROADCASTSS 44(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z17
+	VBROADCASTSS 44(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z17
+	VBROADCASTSS 44(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z17
+	VBROADCASTSS 44(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z17
+	VBROADCASTSS 44(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 12(SI)(CX*2), Z17
+	VBROADCASTSS 44(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 12(DI)(CX*1), Z17
+	VBROADCASTSS 44(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 12(BX)(CX*4), Z17
+	VBROADCASTSS 44(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 12(R8)(AX*1), Z17
+	VBROADCASTSS 44(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 12(DI)(CX*2), Z17
+	VBROADCASTSS 44(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 12(R8)(CX*1), Z17
+	VBROADCASTSS 44(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 12(SI)(CX*4), Z17
+	VBROADCASTSS 44(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 12(R9)(AX*1), Z17
+	VBROADCASTSS 44(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 12(R8)(CX*2), Z17
+	VBROADCASTSS 44(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 12(R9)(CX*1), Z17
+	VBROADCASTSS 44(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 12(DX)(CX*8), Z17
+	VBROADCASTSS 44(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 12(R10)(AX*1), Z17
+	VBROADCASTSS 44(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 12(R9)(CX*2), Z17
+	VBROADCASTSS 44(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 12(R10)(CX*1), Z14
+	VBROADCASTSS 44(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(BX)(CX*8), Z14
+	VBROADCASTSS 44(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_3:
+	CMPQ       16(SP), $0x00
+	JNE        asked4
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked4:
+	VMOVUPS      768(R11), Z14
+	VMOVUPS      832(R11), Z15
+	VMOVUPS      896(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_4
+	VBROADCASTSS 16(DX), Z17
+	VBROADCASTSS 48(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_4:
+	VBROADCASTSS 16(DX)(AX*1), Z17
+	VBROADCASTSS 48(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 16(DX)(AX*2), Z17
+	VBROADCASTSS 48(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 16(DX)(CX*1), Z17
+	VBROADCASTSS 48(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 16(DX)(AX*4), Z17
+	VBROADCASTSS 48(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 16(BX)(AX*1), Z17
+	VBROADCASTSS 48(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 16(DX)(CX*2), Z17
+	VBROADCASTSS 48(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 16(BX)(CX*1), Z17
+	VBROADCASTSS 48(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 16(DX)(AX*8), Z17
+	VBROADCASTSS 48(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 16(SI)(AX*1), Z17
+	VBROADCASTSS 48(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 16(BX)(CX*2), Z17
+	VBROADCASTSS 48(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 16(SI)(CX*1), Z17
+	VBROADCASTSS 48(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 16(DX)(CX*4), Z17
+	VBROADCASTSS 48(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 16(DI)(AX*1), Z17
+	VBROADCASTSS 48(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 16(SI)(CX*2), Z17
+	VBROADCASTSS 48(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 16(DI)(CX*1), Z17
+	VBROADCASTSS 48(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 16(BX)(CX*4), Z17
+	VBROADCASTSS 48(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 16(R8)(AX*1), Z17
+	VBROADCASTSS 48(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 16(DI)(CX*2), Z17
+	VBROADCASTSS 48(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 16(R8)(CX*1), Z17
+	VBROADCASTSS 48(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 16(SI)(CX*4), Z17
+	VBROADCASTSS 48(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 16(R9)(AX*1), Z17
+	VBROADCASTSS 48(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 16(R8)(CX*2), Z17
+	VBROADCASTSS 48(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 16(R9)(CX*1), Z17
+	VBROADCASTSS 48(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 16(DX)(CX*8), Z17
+	VBROADCASTSS 48(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 16(R10)(AX*1), Z17
+	VBROADCASTSS 48(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 16(R9)(CX*2), Z17
+	VBROADCASTSS 48(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 16(R10)(CX*1), Z14
+	VBROADCASTSS 48(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_4
+	VBROADCASTSS 16(BX)(CX*8), Z14
+	VBROADCASTSS 48(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_4:
+	CMPQ       16(SP), $0x00
+	JNE        asked5
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked5:
+	VMOVUPS      960(R11), Z14
+	VMOVUPS      1024(R11), Z15
+	VMOVUPS      1088(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_5
+	VBROADCASTSS 20(DX), Z17
+	VBROADCASTSS 52(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_5:
+	VBROADCASTSS 20(DX)(AX*1), Z17
+	VBROADCASTSS 52(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 20(DX)(AX*2), Z17
+	VBROADCASTSS 52(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 20(DX)(CX*1), Z17
+	VBROADCASTSS 52(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 20(DX)(AX*4), Z17
+	VBROADCASTSS 52(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 20(BX)(AX*1), Z17
+	VBROADCASTSS 52(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 20(DX)(CX*2), Z17
+	VBROADCASTSS 52(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 20(BX)(CX*1), Z17
+	VBROADCASTSS 52(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 20(DX)(AX*8), Z17
+	VBROADCASTSS 52(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 20(SI)(AX*1), Z17
+	VBROADCASTSS 52(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 20(BX)(CX*2), Z17
+	VBROADCASTSS 52(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 20(SI)(CX*1), Z17
+	VBROADCASTSS 52(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 20(DX)(CX*4), Z17
+	VBROADCASTSS 52(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 20(DI)(AX*1), Z17
+	VBROADCASTSS 52(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 20(SI)(CX*2), Z17
+	VBROADCASTSS 52(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 20(DI)(CX*1), Z17
+	VBROADCASTSS 52(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 20(BX)(CX*4), Z17
+	VBROADCASTSS 52(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 20(R8)(AX*1), Z17
+	VBROADCASTSS 52(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 20(DI)(CX*2), Z17
+	VBROADCASTSS 52(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 20(R8)(CX*1), Z17
+	VBROADCASTSS 52(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 20(SI)(CX*4), Z17
+	VBROADCASTSS 52(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 20(R9)(AX*1), Z17
+	VBROADCASTSS 52(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 20(R8)(CX*2), Z17
+	VBROADCASTSS 52(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 20(R9)(CX*1), Z17
+	VBROADCASTSS 52(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 20(DX)(CX*8), Z17
+	VBROADCASTSS 52(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 20(R10)(AX*1), Z17
+	VBROADCASTSS 52(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 20(R9)(CX*2), Z17
+	VBROADCASTSS 52(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 20(R10)(CX*1), Z14
+	VBROADCASTSS 52(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_5
+	VBROADCASTSS 20(BX)(CX*8), Z14
+	VBROADCASTSS 52(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_5:
+	CMPQ       16(SP), $0x00
+	JNE        asked6
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked6:
+	VMOVUPS      1152(R11), Z14
+	VMOVUPS      1216(R11), Z15
+	VMOVUPS      1280(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_6
+	VBROADCASTSS 24(DX), Z17
+	VBROADCASTSS 56(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_6:
+	VBROADCASTSS 24(DX)(AX*1), Z17
+	VBROADCASTSS 56(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 24(DX)(AX*2), Z17
+	VBROADCASTSS 56(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 24(DX)(CX*1), Z17
+	VBROADCASTSS 56(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 24(DX)(AX*4), Z17
+	VBROADCASTSS 56(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 24(BX)(AX*1), Z17
+	VBROADCASTSS 56(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 24(DX)(CX*2), Z17
+	VBROADCASTSS 56(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 24(BX)(CX*1), Z17
+	VBROADCASTSS 56(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 24(DX)(AX*8), Z17
+	VBROADCASTSS 56(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 24(SI)(AX*1), Z17
+	VBROADCASTSS 56(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 24(BX)(CX*2), Z17
+	VBROADCASTSS 56(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 24(SI)(CX*1), Z17
+	VBROADCASTSS 56(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 24(DX)(CX*4), Z17
+	VBROADCASTSS 56(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 24(DI)(AX*1), Z17
+	VBROADCASTSS 56(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 24(SI)(CX*2), Z17
+	VBROADCASTSS 56(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 24(DI)(CX*1), Z17
+	VBROADCASTSS 56(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 24(BX)(CX*4), Z17
+	VBROADCASTSS 56(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 24(R8)(AX*1), Z17
+	VBROADCASTSS 56(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 24(DI)(CX*2), Z17
+	VBROADCASTSS 56(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 24(R8)(CX*1), Z17
+	VBROADCASTSS 56(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 24(SI)(CX*4), Z17
+	VBROADCASTSS 56(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 24(R9)(AX*1), Z17
+	VBROADCASTSS 56(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 24(R8)(CX*2), Z17
+	VBROADCASTSS 56(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 24(R9)(CX*1), Z17
+	VBROADCASTSS 56(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 24(DX)(CX*8), Z17
+	VBROADCASTSS 56(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 24(R10)(AX*1), Z17
+	VBROADCASTSS 56(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 24(R9)(CX*2), Z17
+	VBROADCASTSS 56(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 24(R10)(CX*1), Z14
+	VBROADCASTSS 56(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_6
+	VBROADCASTSS 24(BX)(CX*8), Z14
+	VBROADCASTSS 56(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_6:
+	CMPQ       16(SP), $0x00
+	JNE        asked7
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R13)
+	ADDQ       AX, R13
+	PREFETCHT1 (R14)
+	ADDQ       yCol+120(FP), R14
+
+asked7:
+	VMOVUPS      1344(R11), Z14
+	VMOVUPS      1408(R11), Z15
+	VMOVUPS      1472(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_7
+	VBROADCASTSS 28(DX), Z17
+	VBROADCASTSS 60(DX), K1, Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_7:
+	VBROADCASTSS 28(DX)(AX*1), Z17
+	VBROADCASTSS 60(DX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 28(DX)(AX*2), Z17
+	VBROADCASTSS 60(DX)(AX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 28(DX)(CX*1), Z17
+	VBROADCASTSS 60(DX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 28(DX)(AX*4), Z17
+	VBROADCASTSS 60(DX)(AX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 28(BX)(AX*1), Z17
+	VBROADCASTSS 60(BX)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 28(DX)(CX*2), Z17
+	VBROADCASTSS 60(DX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 28(BX)(CX*1), Z17
+	VBROADCASTSS 60(BX)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 28(DX)(AX*8), Z17
+	VBROADCASTSS 60(DX)(AX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 28(SI)(AX*1), Z17
+	VBROADCASTSS 60(SI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 28(BX)(CX*2), Z17
+	VBROADCASTSS 60(BX)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 28(SI)(CX*1), Z17
+	VBROADCASTSS 60(SI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 28(DX)(CX*4), Z17
+	VBROADCASTSS 60(DX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 28(DI)(AX*1), Z17
+	VBROADCASTSS 60(DI)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 28(SI)(CX*2), Z17
+	VBROADCASTSS 60(SI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 28(DI)(CX*1), Z17
+	VBROADCASTSS 60(DI)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 28(BX)(CX*4), Z17
+	VBROADCASTSS 60(BX)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 28(R8)(AX*1), Z17
+	VBROADCASTSS 60(R8)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 28(DI)(CX*2), Z17
+	VBROADCASTSS 60(DI)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 28(R8)(CX*1), Z17
+	VBROADCASTSS 60(R8)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 28(SI)(CX*4), Z17
+	VBROADCASTSS 60(SI)(CX*4), K1, Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 28(R9)(AX*1), Z17
+	VBROADCASTSS 60(R9)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 28(R8)(CX*2), Z17
+	VBROADCASTSS 60(R8)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 28(R9)(CX*1), Z17
+	VBROADCASTSS 60(R9)(CX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 28(DX)(CX*8), Z17
+	VBROADCASTSS 60(DX)(CX*8), K1, Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 28(R10)(AX*1), Z17
+	VBROADCASTSS 60(R10)(AX*1), K1, Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 28(R9)(CX*2), Z17
+	VBROADCASTSS 60(R9)(CX*2), K1, Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 28(R10)(CX*1), Z14
+	VBROADCASTSS 60(R10)(CX*1), K1, Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_7
+	VBROADCASTSS 28(BX)(CX*8), Z14
+	VBROADCASTSS 60(BX)(CX*8), K1, Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_7:
+	ADDQ         $0x00000600, R11
+	ADDQ         xRow+56(FP), R12
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R12
+	MOVQ         y_base+88(FP), R11
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (R11)
+	ADDQ         R12, R11
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (R11)
+	ADDQ         R12, R11
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R12
+	ADDQ         R12, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R12
+	ADDQ         R12, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directGradAVX512_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directGradAVX512_8Inner(SB), NOSPLIT, $0-128
+	MOVQ  w_base+0(FP), AX
+	MOVQ  dy_base+24(FP), CX
+	MOVQ  dx_base+72(FP), DX
+	MOVQ  dyRow+56(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  dyCol+64(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  dxCol+104(FP), DI
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R8
+	KMOVW R8, K1
+
+vector:
+	CMPQ       ahead+120(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(BX*2), R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	MOVQ       dxRow+96(FP), R8
+	LEAQ       (DX)(R8*8), R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	LEAQ       (DX)(R8*8), R9
+	LEAQ       (R9)(R8*4), R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+
+begin:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
+	VPXORD       Z11, Z11, Z11
+	VPXORD       Z12, Z12, Z12
+	VPXORD       Z13, Z13, Z13
+	VPXORD       Z14, Z14, Z14
+	VPXORD       Z15, Z15, Z15
+	MOVQ         CX, R8
+	LEAQ         (CX)(BX*1), R9
+	VBROADCASTSS (R8), Z16
+	VBROADCASTSS 32(R8), K1, Z16
+	VBROADCASTSS (R8)(SI*1), Z17
+	VBROADCASTSS 32(R8)(SI*1), K1, Z17
+	VBROADCASTSS (R8)(SI*2), Z18
+	VBROADCASTSS 32(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS (R10)(SI*1), Z19
+	VBROADCASTSS 32(R10)(SI*1), K1, Z19
+	VBROADCASTSS (R8)(SI*4), Z20
+	VBROADCASTSS 32(R8)(SI*4), K1, Z20
+	VMOVUPS      (AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      512(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1536(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2560(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1024(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3072(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 4(R8), Z16
+	VBROADCASTSS 36(R8), K1, Z16
+	VBROADCASTSS 4(R8)(SI*1), Z17
+	VBROADCASTSS 36(R8)(SI*1), K1, Z17
+	VBROADCASTSS 4(R8)(SI*2), Z18
+	VBROADCASTSS 36(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 4(R10)(SI*1), Z19
+	VBROADCASTSS 36(R10)(SI*1), K1, Z19
+	VBROADCASTSS 4(R8)(SI*4), Z20
+	VBROADCASTSS 36(R8)(SI*4), K1, Z20
+	VMOVUPS      64(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      576(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1600(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2624(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1088(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3136(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 8(R8), Z16
+	VBROADCASTSS 40(R8), K1, Z16
+	VBROADCASTSS 8(R8)(SI*1), Z17
+	VBROADCASTSS 40(R8)(SI*1), K1, Z17
+	VBROADCASTSS 8(R8)(SI*2), Z18
+	VBROADCASTSS 40(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 8(R10)(SI*1), Z19
+	VBROADCASTSS 40(R10)(SI*1), K1, Z19
+	VBROADCASTSS 8(R8)(SI*4), Z20
+	VBROADCASTSS 40(R8)(SI*4), K1, Z20
+	VMOVUPS      128(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      640(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1664(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2688(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1152(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3200(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 12(R8), Z16
+	VBROADCASTSS 44(R8), K1, Z16
+	VBROADCASTSS 12(R8)(SI*1), Z17
+	VBROADCASTSS 44(R8)(SI*1), K1, Z17
+	VBROADCASTSS 12(R8)(SI*2), Z18
+	VBROADCASTSS 44(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 12(R10)(SI*1), Z19
+	VBROADCASTSS 44(R10)(SI*1), K1, Z19
+	VBROADCASTSS 12(R8)(SI*4), Z20
+	VBROADCASTSS 44(R8)(SI*4), K1, Z20
+	VMOVUPS      192(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      704(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1728(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2752(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1216(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3264(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 16(R8), Z16
+	VBROADCASTSS 48(R8), K1, Z16
+	VBROADCASTSS 16(R8)(SI*1), Z17
+	VBROADCASTSS 48(R8)(SI*1), K1, Z17
+	VBROADCASTSS 16(R8)(SI*2), Z18
+	VBROADCASTSS 48(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 16(R10)(SI*1), Z19
+	VBROADCASTSS 48(R10)(SI*1), K1, Z19
+	VBROADCASTSS 16(R8)(SI*4), Z20
+	VBROADCASTSS 48(R8)(SI*4), K1, Z20
+	VMOVUPS      256(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      768(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1792(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2816(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1280(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3328(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 20(R8), Z16
+	VBROADCASTSS 52(R8), K1, Z16
+	VBROADCASTSS 20(R8)(SI*1), Z17
+	VBROADCASTSS 52(R8)(SI*1), K1, Z17
+	VBROADCASTSS 20(R8)(SI*2), Z18
+	VBROADCASTSS 52(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 20(R10)(SI*1), Z19
+	VBROADCASTSS 52(R10)(SI*1), K1, Z19
+	VBROADCASTSS 20(R8)(SI*4), Z20
+	VBROADCASTSS 52(R8)(SI*4), K1, Z20
+	VMOVUPS      320(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      832(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1856(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2880(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1344(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3392(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 24(R8), Z16
+	VBROADCASTSS 56(R8), K1, Z16
+	VBROADCASTSS 24(R8)(SI*1), Z17
+	VBROADCASTSS 56(R8)(SI*1), K1, Z17
+	VBROADCASTSS 24(R8)(SI*2), Z18
+	VBROADCASTSS 56(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 24(R10)(SI*1), Z19
+	VBROADCASTSS 56(R10)(SI*1), K1, Z19
+	VBROADCASTSS 24(R8)(SI*4), Z20
+	VBROADCASTSS 56(R8)(SI*4), K1, Z20
+	VMOVUPS      384(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      896(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1920(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      2944(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1408(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3456(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 28(R8), Z16
+	VBROADCASTSS 60(R8), K1, Z16
+	VBROADCASTSS 28(R8)(SI*1), Z17
+	VBROADCASTSS 60(R8)(SI*1), K1, Z17
+	VBROADCASTSS 28(R8)(SI*2), Z18
+	VBROADCASTSS 60(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 28(R10)(SI*1), Z19
+	VBROADCASTSS 60(R10)(SI*1), K1, Z19
+	VBROADCASTSS 28(R8)(SI*4), Z20
+	VBROADCASTSS 60(R8)(SI*4), K1, Z20
+	VMOVUPS      448(AX), Z21
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z17, Z21, Z1
+	VFMADD231PS  Z18, Z21, Z2
+	VFMADD231PS  Z19, Z21, Z3
+	VMOVUPS      960(AX), Z21
+	VFMADD231PS  Z16, Z21, Z4
+	VFMADD231PS  Z17, Z21, Z5
+	VFMADD231PS  Z18, Z21, Z6
+	VFMADD231PS  Z19, Z21, Z7
+	VMOVUPS      1984(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3008(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      1472(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z20, Z16, Z7
+	VMOVUPS      3520(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	CMPQ         rows+48(FP), $0x01
+	JEQ          store
+	VBROADCASTSS (R9), Z16
+	VBROADCASTSS 32(R9), K1, Z16
+	VBROADCASTSS (R9)(SI*1), Z17
+	VBROADCASTSS 32(R9)(SI*1), K1, Z17
+	VBROADCASTSS (R9)(SI*2), Z18
+	VBROADCASTSS 32(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS (R8)(SI*1), Z19
+	VBROADCASTSS 32(R8)(SI*1), K1, Z19
+	VBROADCASTSS (R9)(SI*4), Z20
+	VBROADCASTSS 32(R9)(SI*4), K1, Z20
+	VMOVUPS      2048(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3584(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4096(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 4(R9), Z16
+	VBROADCASTSS 36(R9), K1, Z16
+	VBROADCASTSS 4(R9)(SI*1), Z17
+	VBROADCASTSS 36(R9)(SI*1), K1, Z17
+	VBROADCASTSS 4(R9)(SI*2), Z18
+	VBROADCASTSS 36(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 4(R8)(SI*1), Z19
+	VBROADCASTSS 36(R8)(SI*1), K1, Z19
+	VBROADCASTSS 4(R9)(SI*4), Z20
+	VBROADCASTSS 36(R9)(SI*4), K1, Z20
+	VMOVUPS      2112(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3648(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4160(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 8(R9), Z16
+	VBROADCASTSS 40(R9), K1, Z16
+	VBROADCASTSS 8(R9)(SI*1), Z17
+	VBROADCASTSS 40(R9)(SI*1), K1, Z17
+	VBROADCASTSS 8(R9)(SI*2), Z18
+	VBROADCASTSS 40(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 8(R8)(SI*1), Z19
+	VBROADCASTSS 40(R8)(SI*1), K1, Z19
+	VBROADCASTSS 8(R9)(SI*4), Z20
+	VBROADCASTSS 40(R9)(SI*4), K1, Z20
+	VMOVUPS      2176(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3712(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4224(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 12(R9), Z16
+	VBROADCASTSS 44(R9), K1, Z16
+	VBROADCASTSS 12(R9)(SI*1), Z17
+	VBROADCASTSS 44(R9)(SI*1), K1, Z17
+	VBROADCASTSS 12(R9)(SI*2), Z18
+	VBROADCASTSS 44(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 12(R8)(SI*1), Z19
+	VBROADCASTSS 44(R8)(SI*1), K1, Z19
+	VBROADCASTSS 12(R9)(SI*4), Z20
+	VBROADCASTSS 44(R9)(SI*4), K1, Z20
+	VMOVUPS      2240(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3776(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4288(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 16(R9), Z16
+	VBROADCASTSS 48(R9), K1, Z16
+	VBROADCASTSS 16(R9)(SI*1), Z17
+	VBROADCASTSS 48(R9)(SI*1), K1, Z17
+	VBROADCASTSS 16(R9)(SI*2), Z18
+	VBROADCASTSS 48(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 16(R8)(SI*1), Z19
+	VBROADCASTSS 48(R8)(SI*1), K1, Z19
+	VBROADCASTSS 16(R9)(SI*4), Z20
+	VBROADCASTSS 48(R9)(SI*4), K1, Z20
+	VMOVUPS      2304(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3840(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4352(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 20(R9), Z16
+	VBROADCASTSS 52(R9), K1, Z16
+	VBROADCASTSS 20(R9)(SI*1), Z17
+	VBROADCASTSS 52(R9)(SI*1), K1, Z17
+	VBROADCASTSS 20(R9)(SI*2), Z18
+	VBROADCASTSS 52(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 20(R8)(SI*1), Z19
+	VBROADCASTSS 52(R8)(SI*1), K1, Z19
+	VBROADCASTSS 20(R9)(SI*4), Z20
+	VBROADCASTSS 52(R9)(SI*4), K1, Z20
+	VMOVUPS      2368(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3904(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4416(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 24(R9), Z16
+	VBROADCASTSS 56(R9), K1, Z16
+	VBROADCASTSS 24(R9)(SI*1), Z17
+	VBROADCASTSS 56(R9)(SI*1), K1, Z17
+	VBROADCASTSS 24(R9)(SI*2), Z18
+	VBROADCASTSS 56(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 24(R8)(SI*1), Z19
+	VBROADCASTSS 56(R8)(SI*1), K1, Z19
+	VBROADCASTSS 24(R9)(SI*4), Z20
+	VBROADCASTSS 56(R9)(SI*4), K1, Z20
+	VMOVUPS      2432(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      3968(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4480(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+	VBROADCASTSS 28(R9), Z16
+	VBROADCASTSS 60(R9), K1, Z16
+	VBROADCASTSS 28(R9)(SI*1), Z17
+	VBROADCASTSS 60(R9)(SI*1), K1, Z17
+	VBROADCASTSS 28(R9)(SI*2), Z18
+	VBROADCASTSS 60(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 28(R8)(SI*1), Z19
+	VBROADCASTSS 60(R8)(SI*1), K1, Z19
+	VBROADCASTSS 28(R9)(SI*4), Z20
+	VBROADCASTSS 60(R9)(SI*4), K1, Z20
+	VMOVUPS      2496(AX), Z21
+	VFMADD231PS  Z16, Z21, Z8
+	VFMADD231PS  Z17, Z21, Z9
+	VFMADD231PS  Z18, Z21, Z10
+	VFMADD231PS  Z19, Z21, Z11
+	VMOVUPS      4032(AX), Z21
+	VFMADD231PS  Z16, Z21, Z12
+	VFMADD231PS  Z17, Z21, Z13
+	VFMADD231PS  Z18, Z21, Z14
+	VFMADD231PS  Z19, Z21, Z15
+	VMOVUPS      4544(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z20, Z16, Z15
+
+store:
+	MOVQ    DX, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z7, (R8)
+	ADDQ    DI, R8
+	MOVQ    dxRow+96(FP), R8
+	LEAQ    (DX)(R8*4), R8
+	VMOVUPS Z8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z13, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z11, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z15, (R8)
+	ADDQ    DI, R8
+	ADDQ    $0x00001200, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	DECQ    vectors+112(FP)
+	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func directGradAVX512_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directGradAVX512_8Right(SB), NOSPLIT, $0-128
+	MOVQ  w_base+0(FP), AX
+	MOVQ  dy_base+24(FP), CX
+	MOVQ  dx_base+72(FP), DX
+	MOVQ  dyRow+56(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  dyCol+64(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  dxCol+104(FP), DI
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R8
+	KMOVW R8, K1
+
+vector:
+	CMPQ       ahead+120(FP), $0x00
+	JEQ        begin
+	LEAQ       (CX)(BX*2), R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	PREFETCHT1 (R9)
+	ADDQ       SI, R9
+	MOVQ       dxRow+96(FP), R8
+	LEAQ       (DX)(R8*8), R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	LEAQ       (DX)(R8*8), R9
+	LEAQ       (R9)(R8*4), R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+	PREFETCHT1 (R9)
+	ADDQ       DI, R9
+
+begin:
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
+	VPXORD       Z11, Z11, Z11
+	VPXORD       Z12, Z12, Z12
+	VPXORD       Z13, Z13, Z13
+	VPXORD       Z14, Z14, Z14
+	VPXORD       Z15, Z15, Z15
+	MOVQ         CX, R8
+	LEAQ         (CX)(BX*1), R9
+	VBROADCASTSS (R8), Z16
+	VBROADCASTSS 32(R8), K1, Z16
+	VBROADCASTSS (R8)(SI*1), Z17
+	VBROADCASTSS 32(R8)(SI*1), K1, Z17
+	VBROADCASTSS (R8)(SI*2), Z18
+	VBROADCASTSS 32(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS (R10)(SI*1), Z19
+	VBROADCASTSS 32(R10)(SI*1), K1, Z19
+	VMOVUPS      (AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      512(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1536(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2560(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1024(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3072(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 4(R8), Z16
+	VBROADCASTSS 36(R8), K1, Z16
+	VBROADCASTSS 4(R8)(SI*1), Z17
+	VBROADCASTSS 36(R8)(SI*1), K1, Z17
+	VBROADCASTSS 4(R8)(SI*2), Z18
+	VBROADCASTSS 36(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 4(R10)(SI*1), Z19
+	VBROADCASTSS 36(R10)(SI*1), K1, Z19
+	VMOVUPS      64(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      576(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1600(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2624(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1088(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3136(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 8(R8), Z16
+	VBROADCASTSS 40(R8), K1, Z16
+	VBROADCASTSS 8(R8)(SI*1), Z17
+	VBROADCASTSS 40(R8)(SI*1), K1, Z17
+	VBROADCASTSS 8(R8)(SI*2), Z18
+	VBROADCASTSS 40(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 8(R10)(SI*1), Z19
+	VBROADCASTSS 40(R10)(SI*1), K1, Z19
+	VMOVUPS      128(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      640(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1664(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2688(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1152(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3200(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 12(R8), Z16
+	VBROADCASTSS 44(R8), K1, Z16
+	VBROADCASTSS 12(R8)(SI*1), Z17
+	VBROADCASTSS 44(R8)(SI*1), K1, Z17
+	VBROADCASTSS 12(R8)(SI*2), Z18
+	VBROADCASTSS 44(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 12(R10)(SI*1), Z19
+	VBROADCASTSS 44(R10)(SI*1), K1, Z19
+	VMOVUPS      192(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      704(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1728(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2752(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1216(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3264(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 16(R8), Z16
+	VBROADCASTSS 48(R8), K1, Z16
+	VBROADCASTSS 16(R8)(SI*1), Z17
+	VBROADCASTSS 48(R8)(SI*1), K1, Z17
+	VBROADCASTSS 16(R8)(SI*2), Z18
+	VBROADCASTSS 48(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 16(R10)(SI*1), Z19
+	VBROADCASTSS 48(R10)(SI*1), K1, Z19
+	VMOVUPS      256(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      768(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1792(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2816(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1280(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3328(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 20(R8), Z16
+	VBROADCASTSS 52(R8), K1, Z16
+	VBROADCASTSS 20(R8)(SI*1), Z17
+	VBROADCASTSS 52(R8)(SI*1), K1, Z17
+	VBROADCASTSS 20(R8)(SI*2), Z18
+	VBROADCASTSS 52(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 20(R10)(SI*1), Z19
+	VBROADCASTSS 52(R10)(SI*1), K1, Z19
+	VMOVUPS      320(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      832(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1856(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2880(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1344(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3392(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 24(R8), Z16
+	VBROADCASTSS 56(R8), K1, Z16
+	VBROADCASTSS 24(R8)(SI*1), Z17
+	VBROADCASTSS 56(R8)(SI*1), K1, Z17
+	VBROADCASTSS 24(R8)(SI*2), Z18
+	VBROADCASTSS 56(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R10
+	VBROADCASTSS 24(R10)(SI*1), Z19
+	VBROADCASTSS 56(R10)(SI*1), K1, Z19
+	VMOVUPS      384(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      896(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1920(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      2944(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1408(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3456(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 28(R8), Z16
+	VBROADCASTSS 60(R8), K1, Z16
+	VBROADCASTSS 28(R8)(SI*1), Z17
+	VBROADCASTSS 60(R8)(SI*1), K1, Z17
+	VBROADCASTSS 28(R8)(SI*2), Z18
+	VBROADCASTSS 60(R8)(SI*2), K1, Z18
+	LEAQ         (R8)(SI*2), R8
+	VBROADCASTSS 28(R8)(SI*1), Z19
+	VBROADCASTSS 60(R8)(SI*1), K1, Z19
+	VMOVUPS      448(AX), Z20
+	VFMADD231PS  Z16, Z20, Z0
+	VFMADD231PS  Z17, Z20, Z1
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VMOVUPS      960(AX), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VMOVUPS      1984(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3008(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      1472(AX), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VFMADD231PS  Z19, Z16, Z6
+	VMOVUPS      3520(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	CMPQ         rows+48(FP), $0x01
+	JEQ          store
+	VBROADCASTSS (R9), Z16
+	VBROADCASTSS 32(R9), K1, Z16
+	VBROADCASTSS (R9)(SI*1), Z17
+	VBROADCASTSS 32(R9)(SI*1), K1, Z17
+	VBROADCASTSS (R9)(SI*2), Z18
+	VBROADCASTSS 32(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS (R8)(SI*1), Z19
+	VBROADCASTSS 32(R8)(SI*1), K1, Z19
+	VMOVUPS      2048(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3584(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4096(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 4(R9), Z16
+	VBROADCASTSS 36(R9), K1, Z16
+	VBROADCASTSS 4(R9)(SI*1), Z17
+	VBROADCASTSS 36(R9)(SI*1), K1, Z17
+	VBROADCASTSS 4(R9)(SI*2), Z18
+	VBROADCASTSS 36(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 4(R8)(SI*1), Z19
+	VBROADCASTSS 36(R8)(SI*1), K1, Z19
+	VMOVUPS      2112(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3648(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4160(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 8(R9), Z16
+	VBROADCASTSS 40(R9), K1, Z16
+	VBROADCASTSS 8(R9)(SI*1), Z17
+	VBROADCASTSS 40(R9)(SI*1), K1, Z17
+	VBROADCASTSS 8(R9)(SI*2), Z18
+	VBROADCASTSS 40(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 8(R8)(SI*1), Z19
+	VBROADCASTSS 40(R8)(SI*1), K1, Z19
+	VMOVUPS      2176(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3712(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4224(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 12(R9), Z16
+	VBROADCASTSS 44(R9), K1, Z16
+	VBROADCASTSS 12(R9)(SI*1), Z17
+	VBROADCASTSS 44(R9)(SI*1), K1, Z17
+	VBROADCASTSS 12(R9)(SI*2), Z18
+	VBROADCASTSS 44(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 12(R8)(SI*1), Z19
+	VBROADCASTSS 44(R8)(SI*1), K1, Z19
+	VMOVUPS      2240(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3776(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4288(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 16(R9), Z16
+	VBROADCASTSS 48(R9), K1, Z16
+	VBROADCASTSS 16(R9)(SI*1), Z17
+	VBROADCASTSS 48(R9)(SI*1), K1, Z17
+	VBROADCASTSS 16(R9)(SI*2), Z18
+	VBROADCASTSS 48(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 16(R8)(SI*1), Z19
+	VBROADCASTSS 48(R8)(SI*1), K1, Z19
+	VMOVUPS      2304(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3840(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4352(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 20(R9), Z16
+	VBROADCASTSS 52(R9), K1, Z16
+	VBROADCASTSS 20(R9)(SI*1), Z17
+	VBROADCASTSS 52(R9)(SI*1), K1, Z17
+	VBROADCASTSS 20(R9)(SI*2), Z18
+	VBROADCASTSS 52(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 20(R8)(SI*1), Z19
+	VBROADCASTSS 52(R8)(SI*1), K1, Z19
+	VMOVUPS      2368(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3904(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4416(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 24(R9), Z16
+	VBROADCASTSS 56(R9), K1, Z16
+	VBROADCASTSS 24(R9)(SI*1), Z17
+	VBROADCASTSS 56(R9)(SI*1), K1, Z17
+	VBROADCASTSS 24(R9)(SI*2), Z18
+	VBROADCASTSS 56(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 24(R8)(SI*1), Z19
+	VBROADCASTSS 56(R8)(SI*1), K1, Z19
+	VMOVUPS      2432(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      3968(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4480(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+	VBROADCASTSS 28(R9), Z16
+	VBROADCASTSS 60(R9), K1, Z16
+	VBROADCASTSS 28(R9)(SI*1), Z17
+	VBROADCASTSS 60(R9)(SI*1), K1, Z17
+	VBROADCASTSS 28(R9)(SI*2), Z18
+	VBROADCASTSS 60(R9)(SI*2), K1, Z18
+	LEAQ         (R9)(SI*2), R8
+	VBROADCASTSS 28(R8)(SI*1), Z19
+	VBROADCASTSS 60(R8)(SI*1), K1, Z19
+	VMOVUPS      2496(AX), Z20
+	VFMADD231PS  Z16, Z20, Z8
+	VFMADD231PS  Z17, Z20, Z9
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VMOVUPS      4032(AX), Z20
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z17, Z20, Z13
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VMOVUPS      4544(AX), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z19, Z16, Z14
+
+store:
+	MOVQ    DX, R8
+	VMOVUPS Z0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z7, (R8)
+	ADDQ    DI, R8
+	MOVQ    dxRow+96(FP), R8
+	LEAQ    (DX)(R8*4), R8
+	VMOVUPS Z8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z12, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z13, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z10, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z14, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z11, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Z15, (R8)
+	ADDQ    DI, R8
+	ADDQ    $0x00001200, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	DECQ    vectors+112(FP)
+	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by1_7(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R8
+	IMUL3Q $0x00000240, R8, R8
+	MOVQ   R8, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ R8, DX
+	LEAQ (DX)(AX*4), BX
+	MOVQ channels+80(FP), DI
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS      (SI), Z7
+	VMOVUPS      64(SI), Z8
+	VMOVUPS      128(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS (DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS (BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (BX)(CX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DX)(AX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS      192(SI), Z7
+	VMOVUPS      256(SI), Z8
+	VMOVUPS      320(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DX)(AX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked2:
+	VMOVUPS      384(SI), Z7
+	VMOVUPS      448(SI), Z8
+	VMOVUPS      512(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DX)(AX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	ADDQ       yCol+120(FP), R10
+
+asked3:
+	VMOVUPS      576(SI), Z7
+	VMOVUPS      640(SI), Z8
+	VMOVUPS      704(SI), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z8, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z8, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	VFMADD231PS  Z7, Z9, Z5
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DX)(AX*8), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_3:
+	ADDQ         $0x00000300, SI
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, DI
+	JNZ          channel
+	ADDQ         xRow+56(FP), R8
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         R8, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         R8, SI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by1_8(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R9
+	IMUL3Q $0x00000240, R9, R9
+	MOVQ   R9, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), DI
+
+row:
+	MOVQ R9, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	MOVQ channels+80(FP), R8
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VMOVUPS      128(DI), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS (DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS (DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS (DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS (BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS (DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS (BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS (DX)(AX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(AX*1), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      192(DI), Z8
+	VMOVUPS      256(DI), Z9
+	VMOVUPS      320(DI), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 4(DX)(AX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(AX*1), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      384(DI), Z8
+	VMOVUPS      448(DI), Z9
+	VMOVUPS      512(DI), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 8(DX)(AX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(AX*1), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      576(DI), Z8
+	VMOVUPS      640(DI), Z9
+	VMOVUPS      704(DI), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z9, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z9, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z9, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z9, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 12(DX)(AX*8), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	VFMADD231PS  Z8, Z10, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(AX*1), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_3:
+	ADDQ         $0x00000300, DI
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, R8
+	JNZ          channel
+	ADDQ         xRow+56(FP), R9
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), DI
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (DI)
+	ADDQ         R9, DI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (DI)
+	ADDQ         R9, DI
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by1_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by1_14(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R10
+	IMUL3Q $0x00000240, R10, R10
+	MOVQ   R10, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R12
+	MOVQ    x_base+24(FP), R11
+	LEAQ    (R11)(R12*2), R11
+	ADDQ    R12, R11
+	MOVQ    y_base+88(FP), R12
+	ADDQ    yRow+112(FP), R12
+	MOVQ    x_base+24(FP), R10
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ R10, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	MOVQ channels+80(FP), R9
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked0:
+	VMOVUPS      (R8), Z14
+	VMOVUPS      64(R8), Z15
+	VMOVUPS      128(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS (DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DI)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked1:
+	VMOVUPS      192(R8), Z14
+	VMOVUPS      256(R8), Z15
+	VMOVUPS      320(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 4(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 4(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 4(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 4(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 4(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 4(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 4(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DI)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked2:
+	VMOVUPS      384(R8), Z14
+	VMOVUPS      448(R8), Z15
+	VMOVUPS      512(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 8(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 8(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 8(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 8(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 8(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 8(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 8(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DI)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked3:
+	VMOVUPS      576(R8), Z14
+	VMOVUPS      640(R8), Z15
+	VMOVUPS      704(R8), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z15, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z15, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z15, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z15, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 12(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z15, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 12(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z15, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 12(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 12(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z15, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 12(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z15, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 12(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z15, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 12(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	VFMADD231PS  Z14, Z16, Z12
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DI)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_3:
+	ADDQ         $0x00000300, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	SUBQ         $0x04, R9
+	JNZ          channel
+	ADDQ         xRow+56(FP), R10
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R10
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R10, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R10
+	ADDQ         R10, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R10
+	ADDQ         R10, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by1_16(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by1_16(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R11
+	IMUL3Q $0x00000240, R11, R11
+	MOVQ   R11, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R9
+	VMOVUPS (R9), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R9
+	MOVQ    R9, (SP)
+	MOVQ    xRow+56(FP), R13
+	MOVQ    x_base+24(FP), R12
+	LEAQ    (R12)(R13*2), R12
+	ADDQ    R13, R12
+	MOVQ    y_base+88(FP), R13
+	ADDQ    yRow+112(FP), R13
+	MOVQ    x_base+24(FP), R11
+	MOVQ    w_base+0(FP), R9
+
+row:
+	MOVQ R11, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	LEAQ (BX)(CX*4), R8
+	MOVQ channels+80(FP), R10
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R12)
+	ADDQ       AX, R12
+	PREFETCHT1 (R13)
+	ADDQ       yCol+120(FP), R13
+
+asked0:
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	VMOVUPS      128(R9), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS (DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS (DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z17, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS (DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS (BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z17, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS (DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS (BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z17, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS (DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z17, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS (SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z17, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS (BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS (SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z17, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS (DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z17, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS (DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z17, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS (SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS (DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z17, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS (BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	VFMADD231PS  Z16, Z18, Z14
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (R8)(AX*1), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R12)
+	ADDQ       AX, R12
+	PREFETCHT1 (R13)
+	ADDQ       yCol+120(FP), R13
+
+asked1:
+	VMOVUPS      192(R9), Z16
+	VMOVUPS      256(R9), Z17
+	VMOVUPS      320(R9), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z17, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 4(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z17, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 4(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 4(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z17, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 4(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z17, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 4(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z17, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 4(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 4(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z17, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 4(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z17, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 4(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z17, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 4(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 4(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z17, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 4(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	VFMADD231PS  Z16, Z18, Z14
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(R8)(AX*1), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R12)
+	ADDQ       AX, R12
+	PREFETCHT1 (R13)
+	ADDQ       yCol+120(FP), R13
+
+asked2:
+	VMOVUPS      384(R9), Z16
+	VMOVUPS      448(R9), Z17
+	VMOVUPS      512(R9), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z17, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 8(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z17, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 8(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 8(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z17, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 8(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z17, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 8(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z17, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 8(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 8(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z17, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 8(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z17, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 8(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z17, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 8(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 8(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z17, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 8(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	VFMADD231PS  Z16, Z18, Z14
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(R8)(AX*1), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R12)
+	ADDQ       AX, R12
+	PREFETCHT1 (R13)
+	ADDQ       yCol+120(FP), R13
+
+asked3:
+	VMOVUPS      576(R9), Z16
+	VMOVUPS      640(R9), Z17
+	VMOVUPS      704(R9), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z17, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 12(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z17, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 12(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 12(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z17, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 12(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z17, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 12(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z17, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 12(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 12(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z17, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 12(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z17, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 12(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z17, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 12(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 12(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z17, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 12(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	VFMADD231PS  Z16, Z18, Z14
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(R8)(AX*1), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_3:
+	ADDQ         $0x00000300, R9
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	SUBQ         $0x04, R10
+	JNZ          channel
+	ADDQ         xRow+56(FP), R11
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z16
+	MOVQ         yCol+120(FP), R11
+	MOVQ         y_base+88(FP), R9
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (R9)
+	ADDQ         R11, R9
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, (R9)
+	ADDQ         R11, R9
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R11
+	ADDQ         R11, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R11
+	ADDQ         R11, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_32by1_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_32by1_7(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R8
+	IMUL3Q $0x00000480, R8, R8
+	MOVQ   R8, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), SI
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVUPS 64(SI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	ADDQ    $0x00000080, start_base+128(FP)
+	MOVQ    rows+48(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    xRow+56(FP), R10
+	MOVQ    x_base+24(FP), R9
+	LEAQ    (R9)(R10*2), R9
+	ADDQ    R10, R9
+	MOVQ    y_base+88(FP), R10
+	ADDQ    yRow+112(FP), R10
+	MOVQ    x_base+24(FP), R8
+	MOVQ    w_base+0(FP), SI
+
+row:
+	MOVQ R8, DX
+	LEAQ (DX)(AX*4), BX
+	MOVQ channels+80(FP), DI
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       yCol+120(FP), R10
+
+asked0:
+	VMOVUPS      (SI), Z14
+	VMOVUPS      64(SI), Z15
+	VMOVUPS      128(SI), Z16
+	VMOVUPS      192(SI), Z17
+	VMOVUPS      256(SI), Z18
+	VMOVUPS      320(SI), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS (DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS (BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS (DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (BX)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z14, Z19, Z11
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (DX)(AX*8), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       yCol+120(FP), R10
+
+asked1:
+	VMOVUPS      384(SI), Z14
+	VMOVUPS      448(SI), Z15
+	VMOVUPS      512(SI), Z16
+	VMOVUPS      576(SI), Z17
+	VMOVUPS      640(SI), Z18
+	VMOVUPS      704(SI), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 4(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 4(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 4(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 4(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 4(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 4(BX)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z14, Z19, Z11
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(DX)(AX*8), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       yCol+120(FP), R10
+
+asked2:
+	VMOVUPS      768(SI), Z14
+	VMOVUPS      832(SI), Z15
+	VMOVUPS      896(SI), Z16
+	VMOVUPS      960(SI), Z17
+	VMOVUPS      1024(SI), Z18
+	VMOVUPS      1088(SI), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 8(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 8(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 8(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 8(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 8(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 8(BX)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z14, Z19, Z11
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(DX)(AX*8), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R9)
+	ADDQ       AX, R9
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       yCol+120(FP), R10
+
+asked3:
+	VMOVUPS      1152(SI), Z14
+	VMOVUPS      1216(SI), Z15
+	VMOVUPS      1280(SI), Z16
+	VMOVUPS      1344(SI), Z17
+	VMOVUPS      1408(SI), Z18
+	VMOVUPS      1472(SI), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 12(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 12(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 12(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 12(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 12(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 12(BX)(CX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	VFMADD231PS  Z14, Z18, Z10
+	VFMADD231PS  Z14, Z19, Z11
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(DX)(AX*8), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_3:
+	ADDQ         $0x00000600, SI
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, DI
+	JNZ          channel
+	ADDQ         xRow+56(FP), R8
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R8
+	MOVQ         y_base+88(FP), SI
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (SI)
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (SI)
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (SI)
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (SI)
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (SI)
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (SI)
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, 64(SI)
+	ADDQ         R8, SI
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (SI)
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, 64(SI)
+	ADDQ         R8, SI
+	ADDQ         $0x00000080, y_base+88(FP)
+	MOVQ         8(SP), R8
+	ADDQ         R8, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R8
+	ADDQ         R8, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_32by1_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_32by1_8(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R9
+	IMUL3Q $0x00000480, R9, R9
+	MOVQ   R9, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	ADDQ    $0x00000080, start_base+128(FP)
+	MOVQ    rows+48(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    xRow+56(FP), R11
+	MOVQ    x_base+24(FP), R10
+	LEAQ    (R10)(R11*2), R10
+	ADDQ    R11, R10
+	MOVQ    y_base+88(FP), R11
+	ADDQ    yRow+112(FP), R11
+	MOVQ    x_base+24(FP), R9
+	MOVQ    w_base+0(FP), DI
+
+row:
+	MOVQ R9, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	MOVQ channels+80(FP), R8
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       yCol+120(FP), R11
+
+asked0:
+	VMOVUPS      (DI), Z16
+	VMOVUPS      64(DI), Z17
+	VMOVUPS      128(DI), Z18
+	VMOVUPS      192(DI), Z19
+	VMOVUPS      256(DI), Z20
+	VMOVUPS      320(DI), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS (DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS (DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS (BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS (DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS (DX)(AX*8), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z16, Z21, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(AX*1), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       yCol+120(FP), R11
+
+asked1:
+	VMOVUPS      384(DI), Z16
+	VMOVUPS      448(DI), Z17
+	VMOVUPS      512(DI), Z18
+	VMOVUPS      576(DI), Z19
+	VMOVUPS      640(DI), Z20
+	VMOVUPS      704(DI), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 4(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 4(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 4(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 4(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 4(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 4(DX)(AX*8), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z16, Z21, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(AX*1), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       yCol+120(FP), R11
+
+asked2:
+	VMOVUPS      768(DI), Z16
+	VMOVUPS      832(DI), Z17
+	VMOVUPS      896(DI), Z18
+	VMOVUPS      960(DI), Z19
+	VMOVUPS      1024(DI), Z20
+	VMOVUPS      1088(DI), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 8(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 8(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 8(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 8(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 8(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 8(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 8(DX)(AX*8), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z16, Z21, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(AX*1), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R10)
+	ADDQ       AX, R10
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       yCol+120(FP), R11
+
+asked3:
+	VMOVUPS      1152(DI), Z16
+	VMOVUPS      1216(DI), Z17
+	VMOVUPS      1280(DI), Z18
+	VMOVUPS      1344(DI), Z19
+	VMOVUPS      1408(DI), Z20
+	VMOVUPS      1472(DI), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 12(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 12(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 12(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 12(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 12(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 12(DX)(AX*8), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	VFMADD231PS  Z16, Z20, Z12
+	VFMADD231PS  Z16, Z21, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(AX*1), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_3:
+	ADDQ         $0x00000600, DI
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, R8
+	JNZ          channel
+	ADDQ         xRow+56(FP), R9
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z16
+	MOVQ         yCol+120(FP), R9
+	MOVQ         y_base+88(FP), DI
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(DI)
+	ADDQ         R9, DI
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(DI)
+	ADDQ         R9, DI
+	ADDQ         $0x00000080, y_base+88(FP)
+	MOVQ         8(SP), R9
+	ADDQ         R9, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R9
+	ADDQ         R9, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by2_7(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R10
+	IMUL3Q $0x00000240, R10, R10
+	MOVQ   R10, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R12
+	MOVQ    x_base+24(FP), R11
+	LEAQ    (R11)(R12*2), R11
+	ADDQ    R12, R11
+	MOVQ    y_base+88(FP), R12
+	ADDQ    yRow+112(FP), R12
+	MOVQ    x_base+24(FP), R10
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ R10, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	MOVQ channels+80(FP), R9
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked0:
+	VMOVUPS      (R8), Z7
+	VMOVUPS      64(R8), Z8
+	VMOVUPS      128(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS (DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS (DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS (BX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (DX)(AX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (SI)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS (BX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (SI)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (DX)(CX*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (DI)(AX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(CX*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked1:
+	VMOVUPS      192(R8), Z7
+	VMOVUPS      256(R8), Z8
+	VMOVUPS      320(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(CX*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked2:
+	VMOVUPS      384(R8), Z7
+	VMOVUPS      448(R8), Z8
+	VMOVUPS      512(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(CX*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked3:
+	VMOVUPS      576(R8), Z7
+	VMOVUPS      640(R8), Z8
+	VMOVUPS      704(R8), Z9
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z10
+	VFMADD231PS  Z10, Z7, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z10
+	VFMADD231PS  Z10, Z7, Z1
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z3
+	VFMADD231PS  Z10, Z9, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z10
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z10
+	VFMADD231PS  Z10, Z7, Z5
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z10
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z7
+	VFMADD231PS  Z7, Z8, Z6
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(CX*2), Z7
+	VFMADD231PS  Z7, Z9, Z6
+
+beside2_3:
+	ADDQ         $0x00000300, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	SUBQ         $0x04, R9
+	JNZ          channel
+	ADDQ         xRow+56(FP), R10
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z7
+	MOVQ         yCol+120(FP), R10
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R10, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R10
+	ADDQ         R10, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R10
+	ADDQ         R10, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by2_8(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R10
+	IMUL3Q $0x00000240, R10, R10
+	MOVQ   R10, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R12
+	MOVQ    x_base+24(FP), R11
+	LEAQ    (R11)(R12*2), R11
+	ADDQ    R12, R11
+	MOVQ    y_base+88(FP), R12
+	ADDQ    yRow+112(FP), R12
+	MOVQ    x_base+24(FP), R10
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ R10, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	MOVQ channels+80(FP), R9
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked0:
+	VMOVUPS      (R8), Z8
+	VMOVUPS      64(R8), Z9
+	VMOVUPS      128(R8), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS (DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS (DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS (DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS (BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z2
+	VBROADCASTSS (DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS (BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS (DX)(AX*8), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS (SI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z4
+	VBROADCASTSS (BX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS (SI)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	VBROADCASTSS (DX)(CX*4), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS (DI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z6
+	VBROADCASTSS (SI)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS (DI)(CX*1), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (BX)(CX*4), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked1:
+	VMOVUPS      192(R8), Z8
+	VMOVUPS      256(R8), Z9
+	VMOVUPS      320(R8), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z6
+	VBROADCASTSS 4(SI)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS 4(DI)(CX*1), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(BX)(CX*4), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked2:
+	VMOVUPS      384(R8), Z8
+	VMOVUPS      448(R8), Z9
+	VMOVUPS      512(R8), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z6
+	VBROADCASTSS 8(SI)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS 8(DI)(CX*1), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(BX)(CX*4), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	ADDQ       yCol+120(FP), R12
+
+asked3:
+	VMOVUPS      576(R8), Z8
+	VMOVUPS      640(R8), Z9
+	VMOVUPS      704(R8), Z10
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z11
+	VFMADD231PS  Z11, Z8, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z10, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z3
+	VFMADD231PS  Z11, Z10, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z11
+	VFMADD231PS  Z11, Z8, Z4
+	VFMADD231PS  Z11, Z10, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z5
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z10, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z11
+	VFMADD231PS  Z11, Z9, Z6
+	VBROADCASTSS 12(SI)(CX*2), Z11
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS 12(DI)(CX*1), Z8
+	VFMADD231PS  Z8, Z9, Z7
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(BX)(CX*4), Z8
+	VFMADD231PS  Z8, Z10, Z7
+
+beside2_3:
+	ADDQ         $0x00000300, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	SUBQ         $0x04, R9
+	JNZ          channel
+	ADDQ         xRow+56(FP), R10
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z8
+	MOVQ         yCol+120(FP), R10
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R10, R8
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R10, R8
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R10
+	ADDQ         R10, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R10
+	ADDQ         R10, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by2_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by2_14(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R13
+	IMUL3Q $0x00000240, R13, R13
+	MOVQ   R13, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R11
+	VMOVUPS (R11), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R11
+	MOVQ    R11, (SP)
+	MOVQ    xRow+56(FP), R15
+	MOVQ    x_base+24(FP), R14
+	LEAQ    (R14)(R15*2), R14
+	ADDQ    R15, R14
+	MOVQ    y_base+88(FP), R15
+	ADDQ    yRow+112(FP), R15
+	MOVQ    x_base+24(FP), R13
+	MOVQ    w_base+0(FP), R11
+
+row:
+	MOVQ R13, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	LEAQ (BX)(CX*4), R8
+	LEAQ (SI)(CX*4), R9
+	LEAQ (DX)(CX*8), R10
+	MOVQ channels+80(FP), R12
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R15)
+	ADDQ       yCol+120(FP), R15
+
+asked0:
+	VMOVUPS      (R11), Z14
+	VMOVUPS      64(R11), Z15
+	VMOVUPS      128(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS (DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS (DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS (DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS (DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS (BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS (DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS (SI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (DI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (BX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (R8)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS (DI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (R8)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS (SI)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (R9)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS (R8)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (R9)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS (DX)(CX*8), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (R10)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS (R9)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (R10)(CX*1), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (BX)(CX*8), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R15)
+	ADDQ       yCol+120(FP), R15
+
+asked1:
+	VMOVUPS      192(R11), Z14
+	VMOVUPS      256(R11), Z15
+	VMOVUPS      320(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 4(SI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 4(DI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 4(BX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 4(R8)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 4(DI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 4(R8)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 4(SI)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 4(R9)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 4(R8)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 4(R9)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 4(DX)(CX*8), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 4(R10)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 4(R9)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 4(R10)(CX*1), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(BX)(CX*8), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R15)
+	ADDQ       yCol+120(FP), R15
+
+asked2:
+	VMOVUPS      384(R11), Z14
+	VMOVUPS      448(R11), Z15
+	VMOVUPS      512(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 8(SI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 8(DI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 8(BX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 8(R8)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 8(DI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 8(R8)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 8(SI)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 8(R9)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 8(R8)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 8(R9)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 8(DX)(CX*8), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 8(R10)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 8(R9)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 8(R10)(CX*1), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(BX)(CX*8), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R14)
+	ADDQ       AX, R14
+	PREFETCHT1 (R15)
+	ADDQ       yCol+120(FP), R15
+
+asked3:
+	VMOVUPS      576(R11), Z14
+	VMOVUPS      640(R11), Z15
+	VMOVUPS      704(R11), Z16
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z17
+	VFMADD231PS  Z17, Z14, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z3
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z17
+	VFMADD231PS  Z17, Z14, Z4
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z5
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z6
+	VBROADCASTSS 12(SI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z7
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS 12(DI)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 12(BX)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z8
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS 12(R8)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z8
+	VBROADCASTSS 12(DI)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z9
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS 12(R8)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z9
+	VBROADCASTSS 12(SI)(CX*4), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS 12(R9)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z10
+	VBROADCASTSS 12(R8)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z11
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS 12(R9)(CX*1), Z17
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 12(DX)(CX*8), Z17
+	VFMADD231PS  Z17, Z14, Z12
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS 12(R10)(AX*1), Z17
+	VFMADD231PS  Z17, Z15, Z12
+	VBROADCASTSS 12(R9)(CX*2), Z17
+	VFMADD231PS  Z17, Z14, Z13
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS 12(R10)(CX*1), Z14
+	VFMADD231PS  Z14, Z15, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(BX)(CX*8), Z14
+	VFMADD231PS  Z14, Z16, Z13
+
+beside2_3:
+	ADDQ         $0x00000300, R11
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	SUBQ         $0x04, R12
+	JNZ          channel
+	ADDQ         xRow+56(FP), R13
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R13
+	MOVQ         y_base+88(FP), R11
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (R11)
+	ADDQ         R13, R11
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (R11)
+	ADDQ         R13, R11
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R13
+	ADDQ         R13, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R13
+	ADDQ         R13, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_16by2_16(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_16by2_16(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R14
+	IMUL3Q $0x00000240, R14, R14
+	MOVQ   R14, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R12
+	VMOVUPS (R12), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	ADDQ    $0x00000040, start_base+128(FP)
+	MOVQ    rows+48(FP), R12
+	MOVQ    R12, (SP)
+	MOVQ    xRow+56(FP), BP
+	MOVQ    x_base+24(FP), R15
+	LEAQ    (R15)(BP*2), R15
+	ADDQ    BP, R15
+	MOVQ    y_base+88(FP), BP
+	ADDQ    yRow+112(FP), BP
+	MOVQ    x_base+24(FP), R14
+	MOVQ    w_base+0(FP), R12
+
+row:
+	MOVQ R14, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	LEAQ (BX)(CX*4), R8
+	LEAQ (SI)(CX*4), R9
+	LEAQ (DX)(CX*8), R10
+	LEAQ (BX)(CX*8), R11
+	MOVQ channels+80(FP), R13
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (BP)
+	ADDQ       yCol+120(FP), BP
+
+asked0:
+	VMOVUPS      (R12), Z16
+	VMOVUPS      64(R12), Z17
+	VMOVUPS      128(R12), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS (DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS (DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z1
+	VBROADCASTSS (DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS (BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z2
+	VBROADCASTSS (DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS (BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS (DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS (SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z4
+	VBROADCASTSS (BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS (SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS (DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS (DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z6
+	VBROADCASTSS (SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS (DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS (BX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS (R8)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z8
+	VBROADCASTSS (DI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS (R8)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z9
+	VBROADCASTSS (SI)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z10
+	VBROADCASTSS (R8)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS (R9)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS (DX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS (R10)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z12
+	VBROADCASTSS (R9)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS (R10)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z13
+	VBROADCASTSS (BX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z14
+	VBROADCASTSS (R10)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z18, Z14
+	VBROADCASTSS (R11)(CX*1), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(CX*8), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (BP)
+	ADDQ       yCol+120(FP), BP
+
+asked1:
+	VMOVUPS      192(R12), Z16
+	VMOVUPS      256(R12), Z17
+	VMOVUPS      320(R12), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 4(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 4(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z1
+	VBROADCASTSS 4(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 4(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z2
+	VBROADCASTSS 4(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 4(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 4(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 4(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z4
+	VBROADCASTSS 4(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 4(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS 4(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 4(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z6
+	VBROADCASTSS 4(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 4(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 4(BX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 4(R8)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z8
+	VBROADCASTSS 4(DI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 4(R8)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z9
+	VBROADCASTSS 4(SI)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 4(R9)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z10
+	VBROADCASTSS 4(R8)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 4(R9)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 4(DX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 4(R10)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z12
+	VBROADCASTSS 4(R9)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 4(R10)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z13
+	VBROADCASTSS 4(BX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 4(R11)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z14
+	VBROADCASTSS 4(R10)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z18, Z14
+	VBROADCASTSS 4(R11)(CX*1), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(CX*8), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (BP)
+	ADDQ       yCol+120(FP), BP
+
+asked2:
+	VMOVUPS      384(R12), Z16
+	VMOVUPS      448(R12), Z17
+	VMOVUPS      512(R12), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 8(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 8(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z1
+	VBROADCASTSS 8(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 8(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z2
+	VBROADCASTSS 8(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 8(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 8(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z4
+	VBROADCASTSS 8(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 8(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS 8(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 8(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z6
+	VBROADCASTSS 8(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 8(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 8(BX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 8(R8)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z8
+	VBROADCASTSS 8(DI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 8(R8)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z9
+	VBROADCASTSS 8(SI)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 8(R9)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z10
+	VBROADCASTSS 8(R8)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 8(R9)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 8(DX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 8(R10)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z12
+	VBROADCASTSS 8(R9)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 8(R10)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z13
+	VBROADCASTSS 8(BX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 8(R11)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z14
+	VBROADCASTSS 8(R10)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z18, Z14
+	VBROADCASTSS 8(R11)(CX*1), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(CX*8), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (R15)
+	ADDQ       AX, R15
+	PREFETCHT1 (BP)
+	ADDQ       yCol+120(FP), BP
+
+asked3:
+	VMOVUPS      576(R12), Z16
+	VMOVUPS      640(R12), Z17
+	VMOVUPS      704(R12), Z18
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z19
+	VFMADD231PS  Z19, Z16, Z0
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z0
+	VBROADCASTSS 12(DX)(AX*2), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z18, Z0
+	VBROADCASTSS 12(DX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z1
+	VBROADCASTSS 12(DX)(AX*4), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z18, Z1
+	VBROADCASTSS 12(BX)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z2
+	VBROADCASTSS 12(DX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z3
+	VFMADD231PS  Z19, Z18, Z2
+	VBROADCASTSS 12(BX)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 12(DX)(AX*8), Z19
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z18, Z3
+	VBROADCASTSS 12(SI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z4
+	VBROADCASTSS 12(BX)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z5
+	VFMADD231PS  Z19, Z18, Z4
+	VBROADCASTSS 12(SI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS 12(DX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z18, Z5
+	VBROADCASTSS 12(DI)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z6
+	VBROADCASTSS 12(SI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z7
+	VFMADD231PS  Z19, Z18, Z6
+	VBROADCASTSS 12(DI)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 12(BX)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z8
+	VFMADD231PS  Z19, Z18, Z7
+	VBROADCASTSS 12(R8)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z8
+	VBROADCASTSS 12(DI)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z9
+	VFMADD231PS  Z19, Z18, Z8
+	VBROADCASTSS 12(R8)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z9
+	VBROADCASTSS 12(SI)(CX*4), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z18, Z9
+	VBROADCASTSS 12(R9)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z10
+	VBROADCASTSS 12(R8)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z11
+	VFMADD231PS  Z19, Z18, Z10
+	VBROADCASTSS 12(R9)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 12(DX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z12
+	VFMADD231PS  Z19, Z18, Z11
+	VBROADCASTSS 12(R10)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z12
+	VBROADCASTSS 12(R9)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z13
+	VFMADD231PS  Z19, Z18, Z12
+	VBROADCASTSS 12(R10)(CX*1), Z19
+	VFMADD231PS  Z19, Z17, Z13
+	VBROADCASTSS 12(BX)(CX*8), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z18, Z13
+	VBROADCASTSS 12(R11)(AX*1), Z19
+	VFMADD231PS  Z19, Z17, Z14
+	VBROADCASTSS 12(R10)(CX*2), Z19
+	VFMADD231PS  Z19, Z16, Z15
+	VFMADD231PS  Z19, Z18, Z14
+	VBROADCASTSS 12(R11)(CX*1), Z16
+	VFMADD231PS  Z16, Z17, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(CX*8), Z16
+	VFMADD231PS  Z16, Z18, Z15
+
+beside2_3:
+	ADDQ         $0x00000300, R12
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	SUBQ         $0x04, R13
+	JNZ          channel
+	ADDQ         xRow+56(FP), R14
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z16
+	MOVQ         yCol+120(FP), R14
+	MOVQ         y_base+88(FP), R12
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (R12)
+	ADDQ         R14, R12
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, (R12)
+	ADDQ         R14, R12
+	ADDQ         $0x00000040, y_base+88(FP)
+	MOVQ         8(SP), R14
+	ADDQ         R14, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R14
+	ADDQ         R14, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_32by2_7(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_32by2_7(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R10
+	IMUL3Q $0x00000480, R10, R10
+	MOVQ   R10, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVUPS 64(R8), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	ADDQ    $0x00000080, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R12
+	MOVQ    x_base+24(FP), R11
+	LEAQ    (R11)(R12*2), R11
+	ADDQ    R12, R11
+	MOVQ    y_base+88(FP), R12
+	ADDQ    yRow+112(FP), R12
+	MOVQ    x_base+24(FP), R10
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ R10, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	MOVQ channels+80(FP), R9
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked0:
+	VMOVUPS      (R8), Z14
+	VMOVUPS      64(R8), Z15
+	VMOVUPS      128(R8), Z16
+	VMOVUPS      192(R8), Z17
+	VMOVUPS      256(R8), Z18
+	VMOVUPS      320(R8), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS (DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VBROADCASTSS (DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VBROADCASTSS (DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS (BX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VBROADCASTSS (DX)(AX*8), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS (SI)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VBROADCASTSS (BX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (SI)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VBROADCASTSS (DX)(CX*4), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS (DI)(AX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked1:
+	VMOVUPS      384(R8), Z14
+	VMOVUPS      448(R8), Z15
+	VMOVUPS      512(R8), Z16
+	VMOVUPS      576(R8), Z17
+	VMOVUPS      640(R8), Z18
+	VMOVUPS      704(R8), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 4(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 4(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VBROADCASTSS 4(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 4(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VBROADCASTSS 4(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 4(BX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VBROADCASTSS 4(DX)(AX*8), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 4(SI)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VBROADCASTSS 4(BX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 4(SI)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VBROADCASTSS 4(DX)(CX*4), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS 4(DI)(AX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked2:
+	VMOVUPS      768(R8), Z14
+	VMOVUPS      832(R8), Z15
+	VMOVUPS      896(R8), Z16
+	VMOVUPS      960(R8), Z17
+	VMOVUPS      1024(R8), Z18
+	VMOVUPS      1088(R8), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 8(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 8(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VBROADCASTSS 8(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 8(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VBROADCASTSS 8(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 8(BX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VBROADCASTSS 8(DX)(AX*8), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 8(SI)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VBROADCASTSS 8(BX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 8(SI)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VBROADCASTSS 8(DX)(CX*4), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS 8(DI)(AX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked3:
+	VMOVUPS      1152(R8), Z14
+	VMOVUPS      1216(R8), Z15
+	VMOVUPS      1280(R8), Z16
+	VMOVUPS      1344(R8), Z17
+	VMOVUPS      1408(R8), Z18
+	VMOVUPS      1472(R8), Z19
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z20
+	VFMADD231PS  Z20, Z14, Z0
+	VFMADD231PS  Z20, Z15, Z1
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VBROADCASTSS 12(DX)(AX*2), Z20
+	VFMADD231PS  Z20, Z14, Z2
+	VFMADD231PS  Z20, Z15, Z3
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 12(DX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z3
+	VBROADCASTSS 12(DX)(AX*4), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z5
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 12(BX)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VBROADCASTSS 12(DX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z6
+	VFMADD231PS  Z20, Z15, Z7
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 12(BX)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z6
+	VFMADD231PS  Z20, Z17, Z7
+	VBROADCASTSS 12(DX)(AX*8), Z20
+	VFMADD231PS  Z20, Z14, Z8
+	VFMADD231PS  Z20, Z15, Z9
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 12(SI)(AX*1), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VBROADCASTSS 12(BX)(CX*2), Z20
+	VFMADD231PS  Z20, Z14, Z10
+	VFMADD231PS  Z20, Z15, Z11
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 12(SI)(CX*1), Z20
+	VFMADD231PS  Z20, Z16, Z10
+	VFMADD231PS  Z20, Z17, Z11
+	VBROADCASTSS 12(DX)(CX*4), Z20
+	VFMADD231PS  Z20, Z14, Z12
+	VFMADD231PS  Z20, Z15, Z13
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS 12(DI)(AX*1), Z14
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z14, Z17, Z13
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(SI)(CX*2), Z14
+	VFMADD231PS  Z14, Z18, Z12
+	VFMADD231PS  Z14, Z19, Z13
+
+beside2_3:
+	ADDQ         $0x00000600, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	SUBQ         $0x04, R9
+	JNZ          channel
+	ADDQ         xRow+56(FP), R10
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z14
+	MOVQ         yCol+120(FP), R10
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (R8)
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (R8)
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (R8)
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (R8)
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (R8)
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (R8)
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (R8)
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R10, R8
+	ADDQ         $0x00000080, y_base+88(FP)
+	MOVQ         8(SP), R10
+	ADDQ         R10, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R10
+	ADDQ         R10, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
+	VZEROUPPER
+	RET
+
+// func directWideAVX512_32by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·directWideAVX512_32by2_8(SB), NOSPLIT, $24-172
+	MOVQ   xCol+64(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (AX)(AX*2), CX
+	SHLQ   $0x02, xUnit+72(FP)
+	SHLQ   $0x02, xRow+56(FP)
+	SHLQ   $0x02, yCol+120(FP)
+	SHLQ   $0x02, yRow+112(FP)
+	MOVQ   channels+80(FP), R10
+	IMUL3Q $0x00000480, R10, R10
+	MOVQ   R10, 8(SP)
+	TESTQ  $0x00000001, ends+160(FP)
+	JZ     inside
+	SUBQ   AX, x_base+24(FP)
+
+inside:
+	MOVQ $0x00000002, 16(SP)
+	CMPQ yRow+112(FP), $0x00
+	JEQ  unit
+	MOVQ $0x00000000, 16(SP)
+
+unit:
+	MOVQ    start_base+128(FP), R8
+	VMOVUPS (R8), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVUPS 64(R8), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	ADDQ    $0x00000080, start_base+128(FP)
+	MOVQ    rows+48(FP), R8
+	MOVQ    R8, (SP)
+	MOVQ    xRow+56(FP), R12
+	MOVQ    x_base+24(FP), R11
+	LEAQ    (R11)(R12*2), R11
+	ADDQ    R12, R11
+	MOVQ    y_base+88(FP), R12
+	ADDQ    yRow+112(FP), R12
+	MOVQ    x_base+24(FP), R10
+	MOVQ    w_base+0(FP), R8
+
+row:
+	MOVQ R10, DX
+	LEAQ (DX)(AX*4), BX
+	LEAQ (DX)(AX*8), SI
+	LEAQ (DX)(CX*4), DI
+	MOVQ channels+80(FP), R9
+
+channel:
+	CMPQ       16(SP), $0x00
+	JNE        asked0
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked0:
+	VMOVUPS      (R8), Z16
+	VMOVUPS      64(R8), Z17
+	VMOVUPS      128(R8), Z18
+	VMOVUPS      192(R8), Z19
+	VMOVUPS      256(R8), Z20
+	VMOVUPS      320(R8), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_0
+	VBROADCASTSS (DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_0:
+	VBROADCASTSS (DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS (DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VBROADCASTSS (DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS (BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VBROADCASTSS (DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS (BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VBROADCASTSS (DX)(AX*8), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS (SI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VBROADCASTSS (BX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (SI)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VBROADCASTSS (DX)(CX*4), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS (DI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VBROADCASTSS (SI)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (DI)(CX*1), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_0
+	VBROADCASTSS (BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_0:
+	CMPQ       16(SP), $0x00
+	JNE        asked1
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked1:
+	VMOVUPS      384(R8), Z16
+	VMOVUPS      448(R8), Z17
+	VMOVUPS      512(R8), Z18
+	VMOVUPS      576(R8), Z19
+	VMOVUPS      640(R8), Z20
+	VMOVUPS      704(R8), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_1
+	VBROADCASTSS 4(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_1:
+	VBROADCASTSS 4(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 4(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VBROADCASTSS 4(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 4(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VBROADCASTSS 4(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 4(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VBROADCASTSS 4(DX)(AX*8), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 4(SI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VBROADCASTSS 4(BX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 4(SI)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VBROADCASTSS 4(DX)(CX*4), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 4(DI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VBROADCASTSS 4(SI)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 4(DI)(CX*1), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_1
+	VBROADCASTSS 4(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_1:
+	CMPQ       16(SP), $0x00
+	JNE        asked2
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked2:
+	VMOVUPS      768(R8), Z16
+	VMOVUPS      832(R8), Z17
+	VMOVUPS      896(R8), Z18
+	VMOVUPS      960(R8), Z19
+	VMOVUPS      1024(R8), Z20
+	VMOVUPS      1088(R8), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_2
+	VBROADCASTSS 8(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_2:
+	VBROADCASTSS 8(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 8(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 8(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VBROADCASTSS 8(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 8(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VBROADCASTSS 8(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 8(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VBROADCASTSS 8(DX)(AX*8), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 8(SI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VBROADCASTSS 8(BX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 8(SI)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VBROADCASTSS 8(DX)(CX*4), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 8(DI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VBROADCASTSS 8(SI)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 8(DI)(CX*1), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_2
+	VBROADCASTSS 8(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_2:
+	CMPQ       16(SP), $0x00
+	JNE        asked3
+	PREFETCHT1 (R11)
+	ADDQ       AX, R11
+	PREFETCHT1 (R12)
+	PREFETCHT1 64(R12)
+	ADDQ       yCol+120(FP), R12
+
+asked3:
+	VMOVUPS      1152(R8), Z16
+	VMOVUPS      1216(R8), Z17
+	VMOVUPS      1280(R8), Z18
+	VMOVUPS      1344(R8), Z19
+	VMOVUPS      1408(R8), Z20
+	VMOVUPS      1472(R8), Z21
+	TESTQ        $0x00000001, ends+160(FP)
+	JNZ          beside1_3
+	VBROADCASTSS 12(DX), Z22
+	VFMADD231PS  Z22, Z16, Z0
+	VFMADD231PS  Z22, Z17, Z1
+
+beside1_3:
+	VBROADCASTSS 12(DX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z0
+	VFMADD231PS  Z22, Z19, Z1
+	VBROADCASTSS 12(DX)(AX*2), Z22
+	VFMADD231PS  Z22, Z16, Z2
+	VFMADD231PS  Z22, Z17, Z3
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 12(DX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z3
+	VBROADCASTSS 12(DX)(AX*4), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z5
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 12(BX)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z4
+	VFMADD231PS  Z22, Z19, Z5
+	VBROADCASTSS 12(DX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z6
+	VFMADD231PS  Z22, Z17, Z7
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(BX)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z6
+	VFMADD231PS  Z22, Z19, Z7
+	VBROADCASTSS 12(DX)(AX*8), Z22
+	VFMADD231PS  Z22, Z16, Z8
+	VFMADD231PS  Z22, Z17, Z9
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 12(SI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z8
+	VFMADD231PS  Z22, Z19, Z9
+	VBROADCASTSS 12(BX)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z10
+	VFMADD231PS  Z22, Z17, Z11
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 12(SI)(CX*1), Z22
+	VFMADD231PS  Z22, Z18, Z10
+	VFMADD231PS  Z22, Z19, Z11
+	VBROADCASTSS 12(DX)(CX*4), Z22
+	VFMADD231PS  Z22, Z16, Z12
+	VFMADD231PS  Z22, Z17, Z13
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 12(DI)(AX*1), Z22
+	VFMADD231PS  Z22, Z18, Z12
+	VFMADD231PS  Z22, Z19, Z13
+	VBROADCASTSS 12(SI)(CX*2), Z22
+	VFMADD231PS  Z22, Z16, Z14
+	VFMADD231PS  Z22, Z17, Z15
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 12(DI)(CX*1), Z16
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z16, Z19, Z15
+	TESTQ        $0x00000002, ends+160(FP)
+	JNZ          beside2_3
+	VBROADCASTSS 12(BX)(CX*4), Z16
+	VFMADD231PS  Z16, Z20, Z14
+	VFMADD231PS  Z16, Z21, Z15
+
+beside2_3:
+	ADDQ         $0x00000600, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	SUBQ         $0x04, R9
+	JNZ          channel
+	ADDQ         xRow+56(FP), R10
+	DECQ         (SP)
+	JNZ          row
+	VBROADCASTSS low+168(FP), Z16
+	MOVQ         yCol+120(FP), R10
+	MOVQ         y_base+88(FP), R8
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (R8)
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (R8)
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (R8)
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (R8)
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (R8)
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (R8)
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (R8)
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, 64(R8)
+	ADDQ         R10, R8
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (R8)
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, 64(R8)
+	ADDQ         R10, R8
+	ADDQ         $0x00000080, y_base+88(FP)
+	MOVQ         8(SP), R10
+	ADDQ         R10, w_base+0(FP)
+	MOVQ         xUnit+72(FP), R10
+	ADDQ         R10, x_base+24(FP)
+	DECQ         units+152(FP)
+	JNZ          unit
 	VZEROUPPER
 	RET
 

@@ -48,19 +48,27 @@ func reference(positions, width, vector int, lanes bool, w, x []float32, runs, a
 }
 
 // directReference is what every function of a direct tile computes, for the tests.
-func directReference(d *directTile, ends int, w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
-	first, end := ends&leftEnd, d.columns()
+func directReference(d *directTile, w, x []float32, rows, xRow, xCol, xUnit, channels int, y []float32, yCol int, start []float32, units, ends int, low float32) {
+	first, end, width := ends&leftEnd, d.columns(), d.width()
 	if ends&rightEnd != 0 {
 		end--
 	}
-	for ch := range vectors * d.lanes {
+	if d.per > 0 {
+		channels = d.per
+	}
+	for ch := range units * width {
+		unit, lane := ch/width, ch%width
+		from := unit * xUnit
+		if d.per > 0 {
+			from += lane / d.per * d.per
+		}
 		for i := range d.outputs {
 			s := start[ch]
 			for r := range rows {
-				for c := range d.per {
+				for c := range channels {
 					for tap := range 3 {
 						if j := i*d.stride + tap; j >= first && j < end {
-							s += w[((ch/d.lanes*9+r*3+tap)*d.per+c)*d.lanes+ch%d.lanes] * x[r*xRow+(j-first)*xCol+ch/d.per*d.per+c]
+							s += w[(((unit*3+r)*channels+c)*3+tap)*width+lane] * x[r*xRow+(j-first)*xCol+from+c]
 						}
 					}
 				}

@@ -90,9 +90,9 @@ func TestTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
-func directInReference(d *directTile, ends int) directFunc {
-	return func(w, x []float32, rows, xRow, xCol int, y []float32, yRow, yCol int, start []float32, vectors int, low float32) {
-		directReference(d, ends, w, x, rows, xRow, xCol, y, yRow, yCol, start, vectors, low)
+func directInReference(d *directTile) directFunc {
+	return func(w, x []float32, rows, xRow, xCol, xUnit, channels int, y []float32, _, yCol int, start []float32, units, ends int, low float32) {
+		directReference(d, w, x, rows, xRow, xCol, xUnit, channels, y, yCol, start, units, ends, low)
 	}
 }
 
@@ -101,23 +101,24 @@ func TestDirectTilesComputeTheirReference(t *testing.T) {
 	eachTier(t, func(t *testing.T, tier *tier) {
 		for i := range tier.direct {
 			d := &tier.direct[i]
-			for ends, run := range d.run {
+			for ends := range 4 {
 				for rows := 1; rows <= 3; rows++ {
-					for _, vectors := range []int{1, 3} {
-						channels := vectors * d.lanes
-						xCol, yCol := channels+2, channels+3
+					for _, units := range []int{1, 3} {
+						channels, unit := d.per, d.lanes
+						if d.per == 0 {
+							channels = wideStep * (1 + r.IntN(3))
+							unit = []int{0, channels}[r.IntN(2)]
+						}
+						xCol, yCol := max(units*unit, channels)+2, units*d.width()+3
 						xRow := (d.columns() + 1) * xCol
 						columns := d.columns() - ends&leftEnd - ends>>1
-						w, x := randoms(r, 9*d.per*channels), randoms(r, (rows-1)*xRow+(columns-1)*xCol+channels)
-						start, y := randoms(r, channels), make([]float32, d.outputs*yCol+5)
-						for i := range y {
-							y[i] = canary
-						}
+						w, x := randoms(r, units*9*channels*d.width()), randoms(r, (rows-1)*xRow+columns*xCol-2)
+						start, y := randoms(r, units*d.width()), canaries(d.outputs*yCol+5)
 						expect := slices.Clone(y)
 						low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
-						directReference(d, ends, w, x, rows, xRow, xCol, expect[2:], 7*yCol, yCol, start, vectors, low)
-						run(w, x, rows, xRow, xCol, y[2:], 7*yCol, yCol, start, vectors, low)
-						sameUpTo(t, fmt.Sprintf("groups of %d, stride %d, ends %d, %d rows, %d vectors", d.per, d.stride, ends, rows, vectors), y, expect, 72)
+						directReference(d, w, x, rows, xRow, xCol, unit, channels, expect[2:], yCol, start, units, ends, low)
+						d.run(w, x, rows, xRow, xCol, unit, channels, y[2:], 7*yCol, yCol, start, units, ends, low)
+						sameUpTo(t, fmt.Sprintf("groups of %d (%d), stride %d, %d outputs, ends %d, %d rows, %d units", d.per, channels, d.stride, d.outputs, ends, rows, units), y, expect, 9*channels)
 					}
 				}
 			}

@@ -47,18 +47,18 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 	b.packs, b.starts, b.panels = ws[:b.bundles*b.size], ws[b.bundles*b.size:][:b.bundles*b.width], ws[roundUp(b.bundles*(b.size+b.width), 16):]
 	pool, panel := c.b.pool, b.panel()
 	jobs := p.jobs(&b.blocking)
-	prepare := func(_, job int) { b.prepare(job/len(b.parts), job%len(b.parts)) }
+	packs, prepare := b.bundles*len(b.parts), func(_, job int) { b.prepare(job/len(b.parts), job%len(b.parts)) }
 	body := func(thread, job int) { b.job(b.panels[thread*panel:][:panel], job) }
 	switch {
 	case b.direct != nil:
-		body = b.directJob
+		packs, prepare, body = b.bundles, b.prepareDirect, b.directJob
 	case b.directGrad != nil:
 		body = b.gradJob
 	default:
 		b.tabulate()
 	}
 	return func() error {
-		pool.run(b.bundles*len(b.parts), prepare)
+		pool.run(packs, prepare)
 		pool.run(jobs, body)
 		return nil
 	}

@@ -32,13 +32,19 @@ func (b *bound) pack(to []float32, t *target, bundle int, k *part) {
 			case o.channel == 1:
 				b.ops.transpose(words(to), words(from), valid, count, k.width, o.row)
 			default:
-				for i := range valid {
-					for c := range count {
-						to[c*k.width+i] = from[i*o.row+c*o.channel]
-					}
-				}
+				o.copy(to, from, valid, count, k.width)
 			}
 			to = to[count*k.width:]
+		}
+	}
+}
+
+// copy copies a tap's elements of some rows and channels, pitch floats from channel to
+// channel.
+func (o *filters) copy(to, from []float32, rows, channels, pitch int) {
+	for i := range rows {
+		for c := range channels {
+			to[c*pitch+i] = from[i*o.row+c*o.channel]
 		}
 	}
 }

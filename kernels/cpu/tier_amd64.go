@@ -11,15 +11,15 @@ func init() {
 		avx2.set(functions{
 			tiles: []tileFunc{tileAVX2_8x8, tileAVX2_6x16, tileAVX2_4x24},
 			lanes: lanesAVX2_8x8,
-			direct: [][4]directFunc{
-				{directAVX2_1by1Inner, directAVX2_1by1Left, directAVX2_1by1Right, directAVX2_1by1Both},
-				{directAVX2_1by2Inner, directAVX2_1by2Left, directAVX2_1by2Right, directAVX2_1by2Both},
-				{directAVX2_2by1Inner, directAVX2_2by1Left, directAVX2_2by1Right, directAVX2_2by1Both},
-				{directAVX2_2by2Inner, directAVX2_2by2Left, directAVX2_2by2Right, directAVX2_2by2Both},
-				{directAVX2_4by1Inner, directAVX2_4by1Left, directAVX2_4by1Right, directAVX2_4by1Both},
-				{directAVX2_4by2Inner, directAVX2_4by2Left, directAVX2_4by2Right, directAVX2_4by2Both},
-				{directAVX2_8by1Inner, directAVX2_8by1Left, directAVX2_8by1Right, directAVX2_8by1Both},
-				{directAVX2_8by2Inner, directAVX2_8by2Left, directAVX2_8by2Right, directAVX2_8by2Both},
+			direct: []directFunc{
+				directAVX2_1by1_7, directAVX2_1by1_8,
+				directAVX2_1by2_7, directAVX2_1by2_8,
+				directAVX2_2by1_7, directAVX2_2by1_8,
+				directAVX2_2by2_7, directAVX2_2by2_8,
+				directAVX2_4by1_7, directAVX2_4by1_8,
+				directAVX2_4by2_7, directAVX2_4by2_8,
+				directAVX2_8by1_7, directAVX2_8by1_8,
+				directAVX2_8by2_7, directAVX2_8by2_8,
 			},
 			directGrads: [][2]directGradFunc{
 				{directGradAVX2_1Inner, directGradAVX2_1Right}, {directGradAVX2_2Inner, directGradAVX2_2Right},
@@ -33,13 +33,19 @@ func init() {
 			avx512.set(functions{
 				tiles: []tileFunc{tileAVX512_8x16, tileAVX512_8x32, tileAVX512_8x48},
 				lanes: lanesAVX512_8x16,
-				direct: [][4]directFunc{
-					{directAVX512_1by1Inner, directAVX512_1by1Left, directAVX512_1by1Right, directAVX512_1by1Both},
-					{directAVX512_1by2Inner, directAVX512_1by2Left, directAVX512_1by2Right, directAVX512_1by2Both},
-					{directAVX512_2by1Inner, directAVX512_2by1Left, directAVX512_2by1Right, directAVX512_2by1Both},
-					{directAVX512_2by2Inner, directAVX512_2by2Left, directAVX512_2by2Right, directAVX512_2by2Both},
-					{directAVX512_4by1Inner, directAVX512_4by1Left, directAVX512_4by1Right, directAVX512_4by1Both},
-					{directAVX512_4by2Inner, directAVX512_4by2Left, directAVX512_4by2Right, directAVX512_4by2Both},
+				direct: []directFunc{
+					directAVX512_1by1_7, directAVX512_1by1_8,
+					directAVX512_1by2_7, directAVX512_1by2_8,
+					directAVX512_2by1_7, directAVX512_2by1_8,
+					directAVX512_2by2_7, directAVX512_2by2_8,
+					directAVX512_4by1_7, directAVX512_4by1_8,
+					directAVX512_4by2_7, directAVX512_4by2_8,
+					directAVX512_8by1_7, directAVX512_8by1_14,
+					directAVX512_8by2_7, directAVX512_8by2_14,
+					directWideAVX512_16by1_7, directWideAVX512_16by1_8, directWideAVX512_16by1_14, directWideAVX512_16by1_16,
+					directWideAVX512_32by1_7, directWideAVX512_32by1_8,
+					directWideAVX512_16by2_7, directWideAVX512_16by2_8, directWideAVX512_16by2_14, directWideAVX512_16by2_16,
+					directWideAVX512_32by2_7, directWideAVX512_32by2_8,
 				},
 				directGrads: [][2]directGradFunc{
 					{directGradAVX512_1Inner, directGradAVX512_1Right}, {directGradAVX512_2Inner, directGradAVX512_2Right}, {directGradAVX512_4Inner, directGradAVX512_4Right},
@@ -56,7 +62,7 @@ func init() {
 type functions struct {
 	tiles       []tileFunc
 	lanes       tileFunc
-	direct      [][4]directFunc
+	direct      []directFunc
 	directGrads [][2]directGradFunc
 	outers      []outerFunc
 	outerLanes  []outerFunc

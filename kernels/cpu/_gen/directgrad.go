@@ -41,12 +41,13 @@ func directGrad(v vectors, per, positions int, right bool) {
 			}
 		}
 	}
+	k := newPicker(v, per)
 	columnsOf := func(row Register, c int) []VecVirtual {
 		at := newColumnsAt(row, dyCol)
 		all := make([]VecVirtual, columns)
 		for j := range all {
 			all[j] = v.register()
-			pick(per, c, at(j), all[j])
+			k.pick(c, at(j), all[j])
 		}
 		return all
 	}

@@ -78,20 +78,22 @@ func main() {
 	}
 	for _, v := range []vectors{avx2, avx512} {
 		for _, per := range []int{1, 2, 4, 8} {
-			if per == 8 && v.lanes == 16 { // two groups a vector: no instruction picks from both
-				continue
-			}
-			one, two := 8, 7
-			if per == 1 {
-				one, two = 4, 4
-			}
-			for _, side := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
-				direct(v, per, 1, one, side[0], side[1])
-				direct(v, per, 2, two, side[0], side[1])
+			for _, stride := range []int{1, 2} {
+				for _, outputs := range directOutputs(v, per) {
+					direct(v, per, stride, outputs, 1)
+				}
 			}
 			for _, right := range []bool{false, true} {
 				directGrad(v, per, v.lanes/4, right)
 			}
+		}
+	}
+	for _, stride := range []int{1, 2} {
+		for _, outputs := range []int{7, 8, 14, 16} {
+			direct(avx512, 0, stride, outputs, 1)
+		}
+		for _, outputs := range []int{7, 8} {
+			direct(avx512, 0, stride, outputs, 2)
 		}
 	}
 	laneMasks()
@@ -100,6 +102,16 @@ func main() {
 	grids()
 	dropout()
 	Generate()
+}
+
+// directOutputs are the outputs of the direct tiles of narrow groups: what registers hold,
+// and what divides the rows of nets. More columns at a time are slower where a row comes from
+// memory.
+func directOutputs(v vectors, per int) []int {
+	if v.lanes == 16 && per == 8 {
+		return []int{7, 14}
+	}
+	return []int{7, 8}
 }
 
 // dot writes a dotTile: mr×nr sums of vectors stay in registers while the loops run over

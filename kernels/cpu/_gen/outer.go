@@ -133,7 +133,7 @@ func outerLanes(v vectors, per, taps, n int) {
 		}
 		return from
 	}
-	g := v.register()
+	g, k := v.register(), newPicker(v, per)
 	outerLoop(Load(Param("dy").Base(), GP64()), func(dy, x Register) {
 		var xs []VecVirtual
 		if per == 1 {
@@ -147,7 +147,7 @@ func outerLanes(v vectors, per, taps, n int) {
 		for t := range taps {
 			for p := range per {
 				if per > 1 {
-					pick(per, p, Mem{Base: dy}, g)
+					k.pick(p, Mem{Base: dy}, g)
 				}
 				for i := range n {
 					sum := sums[(t*per+p)*n+i]
