@@ -37,11 +37,8 @@ func (p *product) choose(t *tier, threads int) blocking {
 	if d := p.direct(t); d != nil {
 		return p.directBlocking(d)
 	}
-	if b.directGrad = p.directGrad(t); b.directGrad != nil {
-		b.lanes, b.inPlace, b.per, b.bundles, b.width = true, true, m, p.groups*m/lanes, lanes
-		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
-		b.samples, b.rows, b.cols, b.some, b.few = 1, even(rows, directRows), cols, b.bundles, 1
-		return b
+	if d := p.directGrad(t); d != nil {
+		return p.gradBlocking(d)
 	}
 	if m == p.channels && p.groups > 1 && m <= t.spread && m&(m-1) == 0 {
 		b.lanes, b.per, b.bundles, b.inPlace = true, m, ceil(p.groups*m, lanes), b.inPlace && m == 1 && t.whole(p.groups, lanes)

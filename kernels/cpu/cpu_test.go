@@ -48,12 +48,7 @@ func inGo(t *tier) *tier {
 	}
 	g.directGrads = slices.Clone(t.directGrads)
 	for i := range g.directGrads {
-		d := &g.directGrads[i]
-		for end := range d.run {
-			d.run[end] = func(w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors, _ int) {
-				directGradReference(d, end == 1, w, dy, rows, dyRow, dyCol, dx, dxRow, dxCol, vectors)
-			}
-		}
+		g.directGrads[i].run = directGradInReference(&g.directGrads[i])
 	}
 	for i := range g.outers {
 		g.outers[i].run = outerInReference(&g.outers[i])

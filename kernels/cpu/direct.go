@@ -102,43 +102,66 @@ func (p *product) small(outputs int) bool {
 
 // directBlocking divides a product for a direct tile: jobs are rows of outputs.
 func (p *product) directBlocking(d *directTile) blocking {
-	b := blocking{direct: d, inPlace: true, channels: p.channels, samples: 1, rows: even(p.targets[0].rows, directRows), cols: p.targets[0].cols, few: 1}
-	if d.per > 0 {
-		b.lanes, b.per, b.bundles, b.width = true, d.per, p.groups*d.per/d.lanes, d.lanes
-	} else {
-		b.bundles, b.width = p.groups, p.m
+	b := p.unitBlocking(d.per, d.lanes)
+	b.direct, b.rows, b.cols = d, even(p.targets[0].rows, directRows), p.targets[0].cols
+	return b
+}
+
+// unitBlocking divides a product's channels into units: vectors of narrow groups of per
+// channels, or parts of a group if per is 0.
+func (p *product) unitBlocking(per, lanes int) blocking {
+	b := blocking{inPlace: true, channels: p.channels, bundles: p.groups, width: p.m, samples: 1, few: 1}
+	if per > 0 {
+		b.lanes, b.per, b.bundles, b.width = true, per, p.groups*per/lanes, lanes
 	}
 	b.some = b.bundles
 	return b
 }
 
+// units returns how many calls of how many units of a width take all channels, and how far
+// apart the units' channels of the source are.
+func (b *bound) units(width int) (calls, units, step int) {
+	inGroup := b.width / width
+	switch {
+	case b.lanes:
+		return 1, b.bundles, width
+	case inGroup > 1:
+		return b.bundles, inGroup, 0
+	}
+	return 1, b.bundles, b.p.channels
+}
+
 // prepareDirect packs a bundle's filters and what its sums begin with.
 func (b *bound) prepareDirect(_, bundle int) {
-	d, o := b.direct, &b.filters
-	width, channels := d.width(), b.p.channels
-	rows := min(b.p.m, width) // of a group in a unit
-	for ch := bundle * b.width; ch < (bundle+1)*b.width; ch += rows {
-		unit := b.packs[ch/width*9*channels*width+ch%width:]
-		for i, tap := range b.p.targets[0].taps {
-			to := unit[(i/3*channels*3+i%3)*width:]
-			from := o.f[o.at+ch/b.p.m*o.group+ch%b.p.m*o.row+tap.r*o.r+tap.s*o.s:]
-			switch {
-			case rows%8 != 0:
-				o.copy(to, from, rows, channels, 3*width)
-			case o.row == 1:
-				b.ops.copyPanel(to, from, 1, channels, rows, 0, 3*width, 0, o.channel)
-			case o.channel == 1:
-				b.ops.transpose(words(to), words(from), rows, channels, 3*width, o.row)
-			default:
-				o.copy(to, from, rows, channels, 3*width)
-			}
-		}
+	for i, tap := range b.p.targets[0].taps {
+		b.packUnits(bundle, b.direct.width(), i/3*3*b.p.channels+i%3, 3, tap.r, tap.s)
 	}
 	starts := b.starts[bundle*b.width:][:b.width]
 	for i := range starts {
 		starts[i] = 0
 		if b.bias != nil {
 			starts[i] = b.bias.f[b.bias.pos(bundle*b.width+i, 0, 0, 0)]
+		}
+	}
+}
+
+// packUnits packs the elements of one tap of a bundle's filters, in units of a width: those
+// of the source's channels pitch times a unit's width apart, from the first-th on.
+func (b *bound) packUnits(bundle, width, first, pitch, r, s int) {
+	o, channels := &b.filters, b.p.channels
+	rows := min(b.p.m, width) // of a group in a unit
+	for ch := bundle * b.width; ch < (bundle+1)*b.width; ch += rows {
+		to := b.packs[ch/width*9*channels*width+first*width+ch%width:]
+		from := o.f[o.at+ch/b.p.m*o.group+ch%b.p.m*o.row+r*o.r+s*o.s:]
+		switch {
+		case rows%8 != 0:
+			o.copy(to, from, rows, channels, pitch*width)
+		case o.row == 1:
+			b.ops.copyPanel(to, from, 1, channels, rows, 0, pitch*width, 0, o.channel)
+		case o.channel == 1:
+			b.ops.transpose(words(to), words(from), rows, channels, pitch*width, o.row)
+		default:
+			o.copy(to, from, rows, channels, pitch*width)
 		}
 	}
 }
@@ -152,14 +175,7 @@ func (b *bound) row(n, row int) {
 	if 4*(b.src.n.Volume()+b.out.n.Volume()) < directBytes {
 		ahead = 0
 	}
-	// A call's units have their channels of x evenly apart.
-	calls, units, step := 1, b.bundles, d.lanes
-	if d.per == 0 {
-		step = b.p.channels
-		if inGroup := b.p.m / d.width(); inGroup > 1 {
-			calls, units, step = b.bundles, inGroup, 0
-		}
-	}
+	calls, units, step := b.units(d.width())
 	w := b.packs[lo*3*b.p.channels*d.width():]
 	for col := 0; ; col += d.outputs {
 		col = min(col, t.cols-d.outputs)

@@ -1,27 +1,28 @@
 package cpu
 
 // directGradTile computes what some neighbouring positions of dy give the data gradient of a
-// 3×3 convolution of stride 2 with one row and column of padding, in groups of one, two,
-// four or eight channels, for vectors of channels that follow each other. Each position has
-// two rows and columns of dx, in which it meets the position right of it and those below.
-// Nothing is copied, and zeros are not multiplied.
+// 3×3 convolution of stride 2 with one row and column of padding, for units of channels that
+// follow each other: a unit is a vector of the channels of narrow groups, of one, two, four
+// or eight, or of one group. Each position has two rows and columns of dx, in which it meets
+// the position right of it and those below. Nothing is copied, and zeros are not multiplied.
 type directGradTile struct {
 	lanes     int
-	per       int               // channels of a group
-	positions int               // neighbours
-	run       [2]directGradFunc // inside a row, at its right end
+	per       int // channels of a narrow group; 0: any group whose channels of dx fill units
+	positions int // neighbours
+	run       directGradFunc
 }
 
 // directGradFunc runs a directGradTile.
 //
 // dy begins at the first position, dx at the first of its elements. There are rows rows of
-// dy, one or two; they are dyRow floats apart, those of dx dxRow. The filters lie vector by
-// vector, in it tap by tap in the order of dataGrad's targets, and in it channel by channel
-// of the groups. Whether there is no column right of the positions depends on the function.
-// If ahead is not zero the caches are asked for what the next row of positions takes.
+// dy, one or two; they are dyRow floats apart, those of dx dxRow, the channels of units dyUnit.
+// A group of no narrow ones has so many channels of dy, a multiple of wideStep. The filters lie unit
+// by unit, in it channel by channel of the groups, and in it tap by tap in the order of
+// gradTaps. Of ends, rightEnd is set if there is no column right of the positions. If ahead
+// is not zero the caches are asked for what the next row of positions takes.
 //
 // directGradReference is the same in Go.
-type directGradFunc = func(w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors, ahead int)
+type directGradFunc = func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int)
 
 // gradTaps are the filter elements that a directGradTile multiplies with, in the order in which
 // dataGrad's four targets have them, with the row and column of dx and of dy.
@@ -40,7 +41,11 @@ func (p *product) directGrad(t *tier) *directGradTile {
 	}
 	for i := range t.directGrads {
 		d := &t.directGrads[i]
-		if p.m == d.per && p.channels == d.per && p.groups*d.per%d.lanes == 0 && p.size[1] >= d.positions {
+		if p.size[1] < d.positions {
+			continue
+		}
+		if d.per > 0 && p.m == d.per && p.channels == d.per && p.groups*d.per%d.lanes == 0 ||
+			d.per == 0 && p.m%d.lanes == 0 && p.channels%wideStep == 0 && 9*p.channels <= directSums {
 			return d
 		}
 	}
@@ -67,24 +72,40 @@ func (p *product) doubles() bool {
 	return len(taps) == 0
 }
 
+// gradBlocking divides a product for a directGradTile: jobs are rows of dy.
+func (p *product) gradBlocking(d *directGradTile) blocking {
+	b := p.unitBlocking(d.per, d.lanes)
+	b.directGrad, b.rows, b.cols = d, even(p.size[0], directRows), p.size[1]
+	return b
+}
+
+// prepareGrad packs a bundle's filters.
+func (b *bound) prepareGrad(_, bundle int) {
+	for i, tap := range gradTaps {
+		b.packUnits(bundle, b.directGrad.lanes, i, 9, tap.r, tap.s)
+	}
+}
+
 // gradRow computes what a row of dy gives, all of its channels.
 func (b *bound) gradRow(n, row int) {
 	d, size := b.directGrad, b.p.size
-	vectors := b.p.groups * d.per / d.lanes
 	rows := min(2, size[0]-row)
 	ahead := 0
 	if 4*(b.src.n.Volume()+b.out.n.Volume()) >= directBytes && row+2 < size[0] {
 		ahead = 1
 	}
+	calls, units, step := b.units(d.lanes)
 	for col := 0; ; col += d.positions {
 		col = min(col, size[1]-d.positions)
 		last := col == size[1]-d.positions
-		run := d.run[0]
+		ends := 0
 		if last {
-			run = d.run[1]
+			ends = rightEnd
 		}
-		run(b.packs, b.src.f[b.src.pos(n, 0, row, col):], rows, b.src.st[2], b.src.st[3],
-			b.out.f[b.out.pos(n, 0, 2*row, 2*col):], b.out.st[2], b.out.st[3], vectors, ahead)
+		for i := range calls {
+			d.run(b.packs[i*b.size:], b.src.f[b.src.pos(n, i*b.p.channels, row, col):], rows, b.src.st[2], b.src.st[3], step, b.p.channels,
+				b.out.f[b.out.pos(n, i*b.width, 2*row, 2*col):], b.out.st[2], b.out.st[3], units, ends, ahead)
+		}
 		if last {
 			return
 		}

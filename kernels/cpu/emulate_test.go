@@ -38,9 +38,11 @@ func emulatedTiers(t *testing.T) []*tier {
 		}
 		e.directGrads = slices.Clone(real.directGrads)
 		for i := range e.directGrads {
-			for end, side := range []string{"Inner", "Right"} {
-				e.directGrads[i].run[end] = emulateDirectGrad(t, routines, fmt.Sprintf("directGrad%s_%d%s", set(e.lanes), e.directGrads[i].per, side))
+			name := fmt.Sprintf("directGrad%s_%d", set(e.lanes), e.directGrads[i].per)
+			if e.directGrads[i].per == 0 {
+				name = "directGradWide" + set(e.lanes)
 			}
+			e.directGrads[i].run = emulateDirectGrad(t, routines, name)
 		}
 		for i, k := range e.outers {
 			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
@@ -159,12 +161,12 @@ func emulateDirect(t *testing.T, routines map[string]*routine, name string) dire
 }
 
 func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) directGradFunc {
-	return func(w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors, ahead int) {
+	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int) {
 		m := newMachine(t)
 		m.slice("w", 1, w)
 		m.slice("dy", 2, dy)
 		m.slice("dx", 3, dx)
-		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dxRow": dxRow, "dxCol": dxCol, "vectors": vectors, "ahead": ahead} {
+		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends, "ahead": ahead} {
 			m.frame[name] = int64(v)
 		}
 		m.run(name, routines[name])

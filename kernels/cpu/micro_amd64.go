@@ -169,15 +169,10 @@ func directAVX2_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int, x
 //go:noescape
 func directAVX2_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX2_1Inner is directGradReference for 8 lanes and 2 positions, in groups of 1 channels.
+// directGradAVX2_1 is directGradReference for 8 lanes, 2 positions and groups of 1 channels.
 //
 //go:noescape
-func directGradAVX2_1Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX2_1Right is directGradReference for 8 lanes and 2 positions, in groups of 1 channels.
-//
-//go:noescape
-func directGradAVX2_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX2_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX2_2by1_7 is directReference for 8 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
@@ -199,15 +194,10 @@ func directAVX2_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int, x
 //go:noescape
 func directAVX2_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX2_2Inner is directGradReference for 8 lanes and 2 positions, in groups of 2 channels.
+// directGradAVX2_2 is directGradReference for 8 lanes, 2 positions and groups of 2 channels.
 //
 //go:noescape
-func directGradAVX2_2Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX2_2Right is directGradReference for 8 lanes and 2 positions, in groups of 2 channels.
-//
-//go:noescape
-func directGradAVX2_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX2_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX2_4by1_7 is directReference for 8 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
@@ -229,15 +219,10 @@ func directAVX2_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int, x
 //go:noescape
 func directAVX2_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX2_4Inner is directGradReference for 8 lanes and 2 positions, in groups of 4 channels.
+// directGradAVX2_4 is directGradReference for 8 lanes, 2 positions and groups of 4 channels.
 //
 //go:noescape
-func directGradAVX2_4Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX2_4Right is directGradReference for 8 lanes and 2 positions, in groups of 4 channels.
-//
-//go:noescape
-func directGradAVX2_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX2_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX2_8by1_7 is directReference for 8 lanes, 7 outputs and groups of 8 channels with stride 1.
 //
@@ -259,15 +244,10 @@ func directAVX2_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int, x
 //go:noescape
 func directAVX2_8by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX2_8Inner is directGradReference for 8 lanes and 2 positions, in groups of 8 channels.
+// directGradAVX2_8 is directGradReference for 8 lanes, 2 positions and groups of 8 channels.
 //
 //go:noescape
-func directGradAVX2_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX2_8Right is directGradReference for 8 lanes and 2 positions, in groups of 8 channels.
-//
-//go:noescape
-func directGradAVX2_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX2_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX512_1by1_7 is directReference for 16 lanes, 7 outputs and groups of 1 channels with stride 1.
 //
@@ -289,15 +269,10 @@ func directAVX512_1by2_7(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX512_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX512_1Inner is directGradReference for 16 lanes and 4 positions, in groups of 1 channels.
+// directGradAVX512_1 is directGradReference for 16 lanes, 4 positions and groups of 1 channels.
 //
 //go:noescape
-func directGradAVX512_1Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX512_1Right is directGradReference for 16 lanes and 4 positions, in groups of 1 channels.
-//
-//go:noescape
-func directGradAVX512_1Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX512_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX512_2by1_7 is directReference for 16 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
@@ -319,15 +294,10 @@ func directAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX512_2Inner is directGradReference for 16 lanes and 4 positions, in groups of 2 channels.
+// directGradAVX512_2 is directGradReference for 16 lanes, 4 positions and groups of 2 channels.
 //
 //go:noescape
-func directGradAVX512_2Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX512_2Right is directGradReference for 16 lanes and 4 positions, in groups of 2 channels.
-//
-//go:noescape
-func directGradAVX512_2Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX512_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX512_4by1_7 is directReference for 16 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
@@ -349,15 +319,10 @@ func directAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX512_4Inner is directGradReference for 16 lanes and 4 positions, in groups of 4 channels.
+// directGradAVX512_4 is directGradReference for 16 lanes, 4 positions and groups of 4 channels.
 //
 //go:noescape
-func directGradAVX512_4Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX512_4Right is directGradReference for 16 lanes and 4 positions, in groups of 4 channels.
-//
-//go:noescape
-func directGradAVX512_4Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX512_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directAVX512_8by1_7 is directReference for 16 lanes, 7 outputs and groups of 8 channels with stride 1.
 //
@@ -379,15 +344,10 @@ func directAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, xCol int,
 //go:noescape
 func directAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
 
-// directGradAVX512_8Inner is directGradReference for 16 lanes and 4 positions, in groups of 8 channels.
+// directGradAVX512_8 is directGradReference for 16 lanes, 4 positions and groups of 8 channels.
 //
 //go:noescape
-func directGradAVX512_8Inner(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
-
-// directGradAVX512_8Right is directGradReference for 16 lanes and 4 positions, in groups of 8 channels.
-//
-//go:noescape
-func directGradAVX512_8Right(w []float32, dy []float32, rows int, dyRow int, dyCol int, dx []float32, dxRow int, dxCol int, vectors int, ahead int)
+func directGradAVX512_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // directWideAVX512_16by1_7 is directReference for 16 lanes, 7 outputs and 16 channels of a group with stride 1.
 //
@@ -448,6 +408,11 @@ func directWideAVX512_32by2_7(w []float32, x []float32, rows int, xRow int, xCol
 //
 //go:noescape
 func directWideAVX512_32by2_8(w []float32, x []float32, rows int, xRow int, xCol int, xUnit int, channels int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// directGradWideAVX512 is directGradReference for 16 lanes, 4 positions and wide groups.
+//
+//go:noescape
+func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
 
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //

@@ -78,17 +78,25 @@ func directReference(d *directTile, w, x []float32, rows, xRow, xCol, xUnit, cha
 	}
 }
 
-// directGradReference is what every function of a directGradTile computes, for the tests.
-func directGradReference(d *directGradTile, right bool, w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors int) {
-	for ch := range vectors * d.lanes {
+// directGradReference is what every directGradTile computes, for the tests.
+func directGradReference(d *directGradTile, w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int) {
+	if d.per > 0 {
+		channels = d.per
+	}
+	for ch := range units * d.lanes {
+		unit, lane := ch/d.lanes, ch%d.lanes
+		from := unit * dyUnit
+		if d.per > 0 {
+			from += lane / d.per * d.per
+		}
 		for p := range d.positions {
 			var sums [2][2]float32
 			for i, k := range gradTaps {
-				if k.down == rows || right && p+k.across == d.positions {
+				if k.down == rows || ends == rightEnd && p+k.across == d.positions {
 					continue
 				}
-				for c := range d.per {
-					sums[k.row][k.col] += w[((ch/d.lanes*9+i)*d.per+c)*d.lanes+ch%d.lanes] * dy[k.down*dyRow+(p+k.across)*dyCol+ch/d.per*d.per+c]
+				for c := range channels {
+					sums[k.row][k.col] += w[((unit*channels+c)*9+i)*d.lanes+lane] * dy[k.down*dyRow+(p+k.across)*dyCol+from+c]
 				}
 			}
 			for i := range 4 {

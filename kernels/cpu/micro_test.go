@@ -126,23 +126,33 @@ func TestDirectTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
+func directGradInReference(d *directGradTile) directGradFunc {
+	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, _ int) {
+		directGradReference(d, w, dy, rows, dyRow, dyCol, dyUnit, channels, dx, dxRow, dxCol, units, ends)
+	}
+}
+
 func TestDirectGradTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
 	eachTier(t, func(t *testing.T, tier *tier) {
 		for i := range tier.directGrads {
 			d := &tier.directGrads[i]
-			for end, run := range d.run {
+			for _, ends := range []int{0, rightEnd} {
 				for rows := 1; rows <= 2; rows++ {
-					for _, vectors := range []int{1, 3} {
-						channels := vectors * d.lanes
-						dyCol, dxCol := channels+2, channels+3
+					for _, units := range []int{1, 3} {
+						channels, unit := d.per, d.lanes
+						if d.per == 0 {
+							channels = wideStep * (1 + r.IntN(3))
+							unit = []int{0, channels}[r.IntN(2)]
+						}
+						dyCol, dxCol := max(units*unit, channels)+2, units*d.lanes+3
 						dyRow, dxRow := (d.positions+2)*dyCol, (2*d.positions+1)*dxCol
-						w, dy := randoms(r, 9*d.per*channels), randoms(r, (rows-1)*dyRow+(d.positions-end)*dyCol+channels)
-						dx := canaries(dxRow + (2*d.positions-1)*dxCol + channels + 5)
+						w, dy := randoms(r, units*9*channels*d.lanes), randoms(r, (rows-1)*dyRow+(d.positions+1-ends/rightEnd)*dyCol-2)
+						dx := canaries(dxRow + (2*d.positions-1)*dxCol + units*d.lanes + 5)
 						expect := slices.Clone(dx)
-						directGradReference(d, end == 1, w, dy, rows, dyRow, dyCol, expect[2:], dxRow, dxCol, vectors)
-						run(w, dy, rows, dyRow, dyCol, dx[2:], dxRow, dxCol, vectors, 1)
-						sameUpTo(t, fmt.Sprintf("groups of %d, end %d, %d rows, %d vectors", d.per, end, rows, vectors), dx, expect, 32)
+						directGradReference(d, w, dy, rows, dyRow, dyCol, unit, channels, expect[2:], dxRow, dxCol, units, ends)
+						d.run(w, dy, rows, dyRow, dyCol, unit, channels, dx[2:], dxRow, dxCol, units, ends, 1)
+						sameUpTo(t, fmt.Sprintf("groups of %d (%d), ends %d, %d rows, %d units", d.per, channels, ends, rows, units), dx, expect, 4*channels)
 					}
 				}
 			}

@@ -53,7 +53,7 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 	case b.direct != nil:
 		packs, prepare, body = b.bundles, b.prepareDirect, b.directJob
 	case b.directGrad != nil:
-		body = b.gradJob
+		packs, prepare, body = b.bundles, b.prepareGrad, b.gradJob
 	default:
 		b.tabulate()
 	}

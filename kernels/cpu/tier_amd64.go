@@ -21,9 +21,8 @@ func init() {
 				directAVX2_8by1_7, directAVX2_8by1_8,
 				directAVX2_8by2_7, directAVX2_8by2_8,
 			},
-			directGrads: [][2]directGradFunc{
-				{directGradAVX2_1Inner, directGradAVX2_1Right}, {directGradAVX2_2Inner, directGradAVX2_2Right},
-				{directGradAVX2_4Inner, directGradAVX2_4Right}, {directGradAVX2_8Inner, directGradAVX2_8Right},
+			directGrads: []directGradFunc{
+				directGradAVX2_1, directGradAVX2_2, directGradAVX2_4, directGradAVX2_8,
 			},
 			outers:     []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
 			outerLanes: []outerFunc{outerLanesAVX2_1_3x3, outerLanesAVX2_1_1x12, outerLanesAVX2_1_1x4, outerLanesAVX2_2_1x3, outerLanesAVX2_4_1x3},
@@ -47,8 +46,8 @@ func init() {
 					directWideAVX512_16by2_7, directWideAVX512_16by2_8, directWideAVX512_16by2_14, directWideAVX512_16by2_16,
 					directWideAVX512_32by2_7, directWideAVX512_32by2_8,
 				},
-				directGrads: [][2]directGradFunc{
-					{directGradAVX512_1Inner, directGradAVX512_1Right}, {directGradAVX512_2Inner, directGradAVX512_2Right}, {directGradAVX512_4Inner, directGradAVX512_4Right},
+				directGrads: []directGradFunc{
+					directGradAVX512_1, directGradAVX512_2, directGradAVX512_4, directGradAVX512_8, directGradWideAVX512,
 				},
 				outers:     []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
 				outerLanes: []outerFunc{outerLanesAVX512_1_3x3, outerLanesAVX512_1_1x12, outerLanesAVX512_1_1x4, outerLanesAVX512_2_1x3, outerLanesAVX512_4_1x3},
@@ -63,7 +62,7 @@ type functions struct {
 	tiles       []tileFunc
 	lanes       tileFunc
 	direct      []directFunc
-	directGrads [][2]directGradFunc
+	directGrads []directGradFunc
 	outers      []outerFunc
 	outerLanes  []outerFunc
 	dots        []dotFunc

@@ -50,7 +50,7 @@ var (
 			{lanes: 16, vectors: 1, stride: 2, outputs: 7}, {lanes: 16, vectors: 1, stride: 2, outputs: 8}, {lanes: 16, vectors: 1, stride: 2, outputs: 14}, {lanes: 16, vectors: 1, stride: 2, outputs: 16},
 			{lanes: 16, vectors: 2, stride: 2, outputs: 7}, {lanes: 16, vectors: 2, stride: 2, outputs: 8},
 		},
-		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}},
+		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}, {lanes: 16, per: 8, positions: 4}, {lanes: 16, positions: 4}},
 		outers:      []outerTile{{taps: 1, rows: 12, width: 16, vector: 16}, {taps: 1, rows: 12, width: 32, vector: 16}, {taps: 1, rows: 8, width: 48, vector: 16}},
 		outerLanes: []outerTile{
 			{per: 1, taps: 3, rows: 3, width: 16, vector: 16}, {per: 1, taps: 1, rows: 12, width: 16, vector: 16}, {per: 1, taps: 1, rows: 4, width: 16, vector: 16},

@@ -8,22 +8,27 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// directGrad writes the loop over the channels of a directGradTile: the elements of dx that
-// some neighbouring positions of two rows of dy take part in. The last of the columns of dy
-// may lie beside it.
-func directGrad(v vectors, per, positions int, right bool) {
-	name := fmt.Sprintf("directGrad%s_%d%s", v.name, per, map[bool]string{false: "Inner", true: "Right"}[right])
-	TEXT(name, NOSPLIT, "func(w, dy []float32, rows, dyRow, dyCol int, dx []float32, dxRow, dxCol int, vectors, ahead int)")
-	Doc(fmt.Sprintf("%s is directGradReference for %d lanes and %d positions, in groups of %d channels.", name, v.lanes, positions, per))
-	Pragma("noescape")
-	w, dy, dx := Load(Param("w").Base(), GP64()), Load(Param("dy").Base(), GP64()), Load(Param("dx").Base(), GP64())
-	dyRow, dyCol, dxCol := stretch("dyRow"), stretch("dyCol"), stretch("dxCol")
-	base, below := GP64(), GP64()
-	bytes := v.lanes * 4
-	columns := positions + 1
-	if right {
-		columns--
+// gradTaps are the taps of a directGradTile in their order: the row and column of dx that
+// each is added to, and whether it meets the row below and the column on the right.
+var gradTaps = [9]struct{ row, col, below, right int }{
+	{0, 0, 0, 0}, {0, 1, 0, 0}, {0, 1, 0, 1}, {1, 0, 0, 0}, {1, 0, 1, 0},
+	{1, 1, 0, 0}, {1, 1, 0, 1}, {1, 1, 1, 0}, {1, 1, 1, 1},
+}
+
+// directGrad writes a directGradTile: the loop over units, vectors of narrow groups or of one
+// group if per is 0, of the elements of dx that some neighbouring positions of two rows of
+// dy take part in. The last of the columns of dy may lie beside it.
+func directGrad(v vectors, per, positions int) {
+	name, doc := fmt.Sprintf("directGrad%s_%d", v.name, per), fmt.Sprintf("groups of %d channels", per)
+	if per == 0 {
+		name, doc = fmt.Sprintf("directGradWide%s", v.name), "wide groups"
 	}
+	TEXT(name, NOSPLIT, "func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int)")
+	Doc(fmt.Sprintf("%s is directGradReference for %d lanes, %d positions and %s.", name, v.lanes, positions, doc))
+	Pragma("noescape")
+	dyCol, dxCol := stretch("dyCol"), stretch("dxCol")
+	bytes := v.lanes * 4
+	k := newPicker(v, per)
 	// Columns and rows of dx: [row][column][position].
 	var sums [2][2][]VecVirtual
 	for i := range sums {
@@ -31,33 +36,26 @@ func directGrad(v vectors, per, positions int, right bool) {
 			sums[i][j] = v.many(positions)
 		}
 	}
-	// add multiplies the elements of tap t with the columns from shift on.
-	add := func(t, c, shift int, from, to []VecVirtual) {
-		r := v.register()
-		VMOVUPS(Mem{Base: w, Disp: (t*per + c) * bytes}, r)
-		for p, s := range to {
-			if p+shift < len(from) {
-				VFMADD231PS(from[p+shift], r, s)
-			}
-		}
+	for _, p := range []string{"dyRow", "dxRow", "dyUnit"} {
+		SHLQ(Imm(2), inMemory(Param(p)))
 	}
-	k := newPicker(v, per)
-	columnsOf := func(row Register, c int) []VecVirtual {
-		at := newColumnsAt(row, dyCol)
-		all := make([]VecVirtual, columns)
-		for j := range all {
-			all[j] = v.register()
-			k.pick(c, at(j), all[j])
-		}
-		return all
+	rows := [2]*columns{newColumns(dyCol, positions+1), nil}
+	below := *rows[0]
+	below.bases = map[int]Register{}
+	for _, b := range below.indexed {
+		below.bases[b] = GP64()
 	}
-	far := GP64()
-	Label("vector")
+	rows[1] = &below
+	last := v.zeroed() // the column on the right
+	pw, count := GP64(), GP64()
+	far, step := rows[0].bases[0], GP64()
+
+	Label("unit")
 	// What the next row of positions takes. A line has two vectors of eight.
 	CMPQ(inMemory(Param("ahead")), Imm(0))
 	JEQ(LabelRef("begin"))
 	if v.lanes == 8 {
-		TESTQ(U32(1), inMemory(Param("vectors")))
+		TESTQ(U32(1), inMemory(Param("units")))
 		JNZ(LabelRef("begin"))
 	}
 	ask := func(step Register, count int) {
@@ -66,13 +64,17 @@ func directGrad(v vectors, per, positions int, right bool) {
 			ADDQ(step, far)
 		}
 	}
-	LEAQ(Mem{Base: dy, Index: dyRow, Scale: 2}, far)
+	MOVQ(inMemory(Param("dyRow")), step)
+	MOVQ(inMemory(Param("dy").Base()), far)
+	LEAQ(Mem{Base: far, Index: step, Scale: 2}, far)
 	ask(dyCol, positions)
-	MOVQ(inMemory(Param("dxRow")), base)
-	LEAQ(Mem{Base: dx, Index: base, Scale: 8}, far)
+	MOVQ(inMemory(Param("dxRow")), step)
+	MOVQ(inMemory(Param("dx").Base()), pw)
+	LEAQ(Mem{Base: pw, Index: step, Scale: 2}, pw)
+	MOVQ(pw, far)
 	ask(dxCol, 2*positions)
-	LEAQ(Mem{Base: dx, Index: base, Scale: 8}, far)
-	LEAQ(Mem{Base: far, Index: base, Scale: 4}, far)
+	MOVQ(pw, far)
+	ADDQ(step, far)
 	ask(dxCol, 2*positions)
 	Label("begin")
 	for _, row := range sums {
@@ -80,59 +82,87 @@ func directGrad(v vectors, per, positions int, right bool) {
 			v.clear(column)
 		}
 	}
-	MOVQ(dy, base)
-	LEAQ(Mem{Base: dy, Index: dyRow, Scale: 1}, below)
-	for c := range per {
-		at := columnsOf(base, c)
-		add(0, c, 0, at, sums[0][0])
-		add(1, c, 0, at, sums[0][1])
-		add(3, c, 0, at, sums[1][0])
-		add(5, c, 0, at, sums[1][1])
-		add(2, c, 1, at, sums[0][1])
-		add(6, c, 1, at, sums[1][1])
+	MOVQ(inMemory(Param("w").Base()), pw)
+	MOVQ(inMemory(Param("dy").Base()), far)
+	MOVQ(far, below.bases[0])
+	ADDQ(inMemory(Param("dyRow")), below.bases[0])
+	for _, row := range rows {
+		row.reach()
 	}
-	CMPQ(inMemory(Param("rows")), Imm(1))
-	JEQ(LabelRef("store"))
-	for c := range per {
-		at := columnsOf(below, c)
-		add(4, c, 0, at, sums[1][0])
-		add(7, c, 0, at, sums[1][1])
-		add(8, c, 1, at, sums[1][1])
+	channels := per
+	if per == 0 {
+		channels = wideStep
+		MOVQ(inMemory(Param("channels")), count)
+		Label("channel")
 	}
-	Label("store")
-	MOVQ(dx, base)
+	for c := range channels {
+		for b, row := range rows {
+			one := fmt.Sprintf("one%d", c)
+			if b == 1 {
+				CMPQ(inMemory(Param("rows")), Imm(1))
+				JEQ(LabelRef(one))
+			}
+			all := make([]VecVirtual, positions+1)
+			for j := range all {
+				all[j] = v.register()
+				beside := fmt.Sprintf("beside%d_%d", b, c)
+				if j == positions {
+					all[j] = last // zeros where it lies beside dy
+					TESTQ(U32(rightEnd), inMemory(Param("ends")))
+					JNZ(LabelRef(beside))
+				}
+				k.pick(c, row.at(j), all[j])
+				if j == positions {
+					Label(beside)
+				}
+			}
+			for t, tap := range gradTaps {
+				if tap.below != b {
+					continue
+				}
+				r := v.register()
+				VMOVUPS(Mem{Base: pw, Disp: (c*len(gradTaps) + t) * bytes}, r)
+				for p, s := range sums[tap.row][tap.col] {
+					VFMADD231PS(all[p+tap.right], r, s)
+				}
+			}
+			if b == 1 {
+				Label(one)
+			}
+		}
+	}
+	if per == 0 {
+		ADDQ(U32(uint32(channels*len(gradTaps)*bytes)), pw)
+		for _, row := range rows {
+			row.advance(4 * wideStep)
+		}
+		SUBQ(Imm(wideStep), count)
+		JNZ(LabelRef("channel"))
+	}
+	MOVQ(inMemory(Param("dx").Base()), count)
 	for i, row := range sums {
 		for p := range positions {
 			for _, column := range row {
-				VMOVUPS(column[p], Mem{Base: base})
-				ADDQ(dxCol, base)
+				VMOVUPS(column[p], Mem{Base: count})
+				ADDQ(dxCol, count)
 			}
 		}
 		if i == 0 {
-			MOVQ(inMemory(Param("dxRow")), base)
-			LEAQ(Mem{Base: dx, Index: base, Scale: 4}, base)
+			MOVQ(inMemory(Param("dx").Base()), count)
+			ADDQ(inMemory(Param("dxRow")), count)
 		}
 	}
-	ADDQ(U32(uint32(9*per*bytes)), w)
-	ADDQ(Imm(uint64(bytes)), dy)
-	ADDQ(Imm(uint64(bytes)), dx)
-	DECQ(inMemory(Param("vectors")))
-	JNZ(LabelRef("vector"))
+	// The next unit's filter elements follow this one's.
+	if per == 0 {
+		MOVQ(pw, inMemory(Param("w").Base()))
+	} else {
+		ADDQ(U32(uint32(len(gradTaps)*per*bytes)), inMemory(Param("w").Base()))
+	}
+	MOVQ(inMemory(Param("dyUnit")), step)
+	ADDQ(step, inMemory(Param("dy").Base()))
+	ADDQ(Imm(uint64(bytes)), inMemory(Param("dx").Base()))
+	DECQ(inMemory(Param("units")))
+	JNZ(LabelRef("unit"))
 	VZEROUPPER()
 	RET()
-}
-
-// newColumnsAt addresses up to five columns from a base.
-func newColumnsAt(base, one Register) func(j int) Mem {
-	return func(j int) Mem {
-		switch j {
-		case 0:
-			return Mem{Base: base}
-		case 1, 2, 4:
-			return Mem{Base: base, Index: one, Scale: uint8(j)}
-		}
-		third := GP64()
-		LEAQ(Mem{Base: base, Index: one, Scale: 2}, third)
-		return Mem{Base: third, Index: one, Scale: 1}
-	}
 }

@@ -83,9 +83,7 @@ func main() {
 					direct(v, per, stride, outputs, 1)
 				}
 			}
-			for _, right := range []bool{false, true} {
-				directGrad(v, per, v.lanes/4, right)
-			}
+			directGrad(v, per, v.lanes/4)
 		}
 	}
 	for _, stride := range []int{1, 2} {
@@ -96,6 +94,7 @@ func main() {
 			direct(avx512, 0, stride, outputs, 2)
 		}
 	}
+	directGrad(avx512, 0, 4)
 	laneMasks()
 	rows()
 	copies()
