@@ -15,12 +15,11 @@ type boundFilterGrad struct {
 
 func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), ops: &c.b.tier.rows}
-	single := len(f.src.targets[0].taps) == 1 && !f.lanes && !b.padded
+	single := len(f.src.targets[0].taps) == 1 && !b.padded
 	// All blocks of channels are as wide as the first; of filters only those that are there count.
 	if t := c.b.tier; single && t.whole(f.c, roundUp(f.cb, t.outers[0].width)) && t.whole(f.k, t.outers[0].rows) {
 		b.xStays, b.dyStays = x.spreadOut(), dy.spreadOut()
 	}
-	b.dyStays = b.dyStays || f.stay
 	nx, ny, sums := f.scratch()
 	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
 	panels, all := ws[:c.b.Threads*(nx+ny)], ws[c.b.Threads*(nx+ny):]
@@ -40,7 +39,7 @@ func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
 	finish := func(_, g int) { b.finish(all, sums, g) }
 	return func() error {
 		pool.run(jobs, body)
-		pool.run(f.bundles, finish)
+		pool.run(f.groups, finish)
 		return nil
 	}
 }
@@ -58,7 +57,7 @@ func (b *boundFilterGrad) job(panel, dys, sums []float32, job int) {
 	job /= cs
 	k0 := job % ks * b.kb
 	first := job / ks * b.some
-	end := min(first+b.some, b.bundles)
+	end := min(first+b.some, b.groups)
 	clear(sums)
 	for block := from; block < to; block++ {
 		if b.padded {
@@ -94,7 +93,7 @@ func (b *boundFilterGrad) ask(block, g int) {
 		from := v.pos(at[0], 0, row, col)
 		n := (min(rows, v.n[2]-row)-1)*v.st[2] + cols*v.st[3]
 		n = min(n, len(v.f)-from)
-		b.ops.prefetch(v.f[from+n*g/b.bundles : from+n*(g+1)/b.bundles])
+		b.ops.prefetch(v.f[from+n*g/b.groups : from+n*(g+1)/b.groups])
 	}
 	share(b.x, at[1]*b.stride[0], b.rb*b.stride[0], at[2]*b.stride[1], b.wb*b.stride[1])
 	share(b.dy, at[1], b.rb, at[2], b.wb)
@@ -109,20 +108,12 @@ func (b *boundFilterGrad) finish(all []float32, size, g int) {
 	b.store(sums, g, 0, 0)
 }
 
-// channels returns a block of a bundle's first channel of the source and their number.
-func (b *boundFilterGrad) channels(g, c0 int) (first, count int) {
-	if b.lanes {
-		return g * b.c, min(b.c, b.groups*b.per-g*b.c)
-	}
-	return g*b.c + c0, min(b.cb, b.c-c0)
-}
-
 // add adds the products of a block of positions; corner is its first sample, row and
 // column.
 func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int) {
 	t := &b.src.targets[0]
 	images, rows, cols := min(b.nb, b.samples-corner[0]), min(b.rb, t.rows-corner[1]), min(b.wb, t.cols-corner[2])
-	first, count := b.channels(g, c0)
+	first, count := g*b.c+c0, min(b.cb, b.c-c0)
 	col := b.pitch
 	line := b.copied[1] * col
 	image := b.copied[0] * line
@@ -136,9 +127,6 @@ func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner 
 	dy, dyImage, dyRow, dyCol := b.dys[b.dy.pos(corner[0], g*b.k+k0, corner[1], corner[2]):], b.dy.st[0], b.dy.st[2], b.dy.st[3]
 	if !b.dyStays {
 		n := min(b.kb, b.k-k0)
-		if b.lanes {
-			n = count
-		}
 		for i := range images {
 			b.ops.copyPanel(dys[i*rows*cols*b.dyPitch:], dy[i*dyImage:], rows, cols, n, cols*b.dyPitch, b.dyPitch, dyRow, dyCol)
 		}
@@ -148,11 +136,7 @@ func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner 
 	for _, r := range b.runs {
 		for _, o := range r.tiles {
 			from := x[r.taps[0].down*line+r.taps[0].across*col+o.first:]
-			strips := 1
-			if !b.lanes {
-				strips = ceil(filters, o.rows)
-			}
-			o.run(dy, from, strips, images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, b.dilation[0]*line, sums)
+			o.run(dy, from, ceil(filters, o.rows), images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, sums)
 			sums = sums[b.strips(o)*o.sums():]
 		}
 	}
@@ -177,14 +161,9 @@ func (b *boundFilterGrad) fill(panel []float32, corner [3]int, images, first, co
 
 // store writes the sums of a block to dw.
 func (b *boundFilterGrad) store(sums []float32, g, k0, c0 int) {
-	_, count := b.channels(g, c0)
+	count := min(b.cb, b.c-c0)
 	for _, r := range b.runs {
 		for _, o := range r.tiles {
-			if b.lanes {
-				b.storeLanes(sums, r, o, g)
-				sums = sums[o.sums():]
-				continue
-			}
 			n := min(o.width, len(r.taps)*b.cb-o.first)
 			for s := range b.strips(o) {
 				for i := range min(o.rows, min(b.kb, b.k-k0)-s*o.rows) {
@@ -207,30 +186,5 @@ func (b *boundFilterGrad) storeRun(from []float32, r run, first, k, c0, count in
 		}
 		from = from[n:]
 		first += n
-	}
-}
-
-// storeLanes writes the vectors of a tile: lane l of the vector under a tap, for a group's
-// channel p of dy, is the gradient of the group's filter p and of the lane's channel.
-func (b *boundFilterGrad) storeLanes(sums []float32, r run, o outerPart, g int) {
-	first, count := b.channels(g, 0)
-	for t := range o.taps {
-		taps := r.taps
-		if o.taps > 1 {
-			taps = b.runs[t].taps
-		}
-		for p := range b.per {
-			for i := range o.rows {
-				v := o.first/o.width + i
-				if v >= len(taps) {
-					break
-				}
-				tap := taps[v]
-				for l, s := range sums[((t*b.per+p)*o.rows+i)*o.width:][:count] {
-					ch := first + l
-					b.dw.f[b.dw.pos(ch/b.per*b.per+p, ch%b.per, tap.r, tap.s)] = s
-				}
-			}
-		}
 	}
 }

@@ -2,12 +2,13 @@ package cpu
 
 import "cleave/kernels"
 
-// choice is the kernel that a convolution's call runs and how it is divided: one of four.
+// choice is the kernel that a convolution's call runs and how it is divided: one of five.
 // Bind runs it, Sizer.Workspace measures it and Sizer.Kernel describes it.
 type choice struct {
 	linear     *linear
 	linearGrad *linearDataGrad
 	filterGrad *filterGrad
+	narrowGrad *narrowGrad
 	product    *product // with blocking
 	blocking   blocking
 }
@@ -17,7 +18,9 @@ type choice struct {
 func (g *geometry) choose(code kernels.Code, t *tier, threads int) (c choice) {
 	switch {
 	case code == kernels.ConvFilterGrad:
-		c.filterGrad = g.filterGrad(t, threads)
+		if c.narrowGrad = g.narrowGrad(t); c.narrowGrad == nil {
+			c.filterGrad = g.filterGrad(t, threads)
+		}
 	case code == kernels.ConvForward && g.linear():
 		c.linear = newLinear(g, t, threads)
 	case code == kernels.ConvForward:
@@ -63,6 +66,8 @@ func (c *choice) workspace(threads int) int64 {
 		return c.linearGrad.workspace(threads)
 	case c.filterGrad != nil:
 		return c.filterGrad.workspace(threads)
+	case c.narrowGrad != nil:
+		return c.narrowGrad.workspace(threads)
 	}
 	return c.product.workspace(&c.blocking, threads)
 }

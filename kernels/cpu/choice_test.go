@@ -129,6 +129,10 @@ func TestChoiceFollowsCaches(t *testing.T) {
 				if c.filterGrad != nil {
 					panel, _, _ = c.filterGrad.scratch()
 				}
+				if c.narrowGrad != nil {
+					x, dy := c.narrowGrad.scratch()
+					panel = x + dy
+				}
 				if c.linear == nil && c.linearGrad == nil && 4*panel > small.caches.second {
 					t.Errorf("%s, %s: a panel of %d bytes for %+v", name, tier.name, 4*panel, small.caches)
 				}

@@ -52,5 +52,8 @@ func bindConvFilterGrad(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	how, fx, fy := c.choose(&g, x, dy)
+	if how.narrowGrad != nil {
+		return c.narrowGrad(how.narrowGrad, &fx, &fy, dw), nil
+	}
 	return c.filterGrad(how.filterGrad, &fx, &fy, dw), nil
 }

@@ -37,7 +37,7 @@ func available() []*tier {
 func inGo(t *tier) *tier {
 	g := *t
 	g.name, g.rows = t.name+"-in-go", genericRows
-	g.tiles, g.outers, g.outerLanes, g.dots = slices.Clone(t.tiles), slices.Clone(t.outers), slices.Clone(t.outerLanes), slices.Clone(t.dots)
+	g.tiles, g.outers, g.narrows, g.dots = slices.Clone(t.tiles), slices.Clone(t.outers), slices.Clone(t.narrows), slices.Clone(t.dots)
 	for i := range g.tiles {
 		g.tiles[i].run = inReference(&g.tiles[i])
 	}
@@ -53,9 +53,10 @@ func inGo(t *tier) *tier {
 	for i := range g.outers {
 		g.outers[i].run = outerInReference(&g.outers[i])
 	}
-	for i := range g.outerLanes {
-		g.outerLanes[i].run = outerLanesInReference(&g.outerLanes[i])
+	for i := range g.narrows {
+		g.narrows[i].run = narrowInReference(&g.narrows[i])
 	}
+	g.deal = dealInReference(t)
 	for i, k := range g.dots {
 		g.dots[i].run = func(a []float32, offA []int, b []float32, offB []int, n, segments, stepA, stepB int, sums []float32) {
 			dotReference(k.mr, k.nr, a, offA, b, offB, n, segments, stepA, stepB, sums)

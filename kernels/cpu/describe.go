@@ -16,7 +16,8 @@ import (
 //	tile        positions x output channels
 //	lanes       the same where groups share vectors
 //	direct      the same, of a row, from the source where it is
-//	outer       filters x floats of a row of taps, or in lanes filters' vectors
+//	outer       filters x floats of a row of taps
+//	narrow      rows x columns of taps x output channels, of groups that share vectors
 //	dot         samples x outputs of a linear layer
 //	linear tile as tile, of a linear layer's data gradient
 //
@@ -42,6 +43,8 @@ func (c *choice) String() string {
 		w.linearGrad(c.linearGrad)
 	case c.filterGrad != nil:
 		w.filterGrad(c.filterGrad)
+	case c.narrowGrad != nil:
+		w.narrowGrad(c.narrowGrad)
 	default:
 		w.product(c.product, &c.blocking)
 	}
@@ -121,31 +124,39 @@ func (w *line) product(p *product, b *blocking) {
 }
 
 func (w *line) filterGrad(f *filterGrad) {
-	bundles := "groups"
 	w.put("outer")
-	if f.lanes {
-		bundles = "vectors"
-		w.put(" lanes")
-	}
 	var names []string
 	for _, r := range f.runs {
 		for _, o := range r.tiles {
-			name := fmt.Sprintf("%dx%d", o.rows, o.width)
-			if o.taps > 1 {
-				name = fmt.Sprintf("%dx%s", o.taps, name)
-			}
-			names = append(names, name)
+			names = append(names, fmt.Sprintf("%dx%d", o.rows, o.width))
 		}
 	}
 	w.counted(names)
 	w.put(" | block %d×%d×%d", f.nb, f.rb, f.wb)
 	w.share(f.kb, f.k, "filters")
 	w.share(f.cb, f.c, "ch")
-	w.share(f.some, f.bundles, bundles)
+	w.share(f.some, f.groups, "groups")
 	if f.parts > 1 {
 		w.put(" | %d parts", f.parts)
 	}
 	x, dy, _ := f.scratch()
+	w.panel(x + dy)
+	w.put(" | jobs %d", f.jobs())
+}
+
+func (w *line) narrowGrad(f *narrowGrad) {
+	w.put("narrow")
+	var names []string
+	for _, k := range f.tiles {
+		names = append(names, fmt.Sprintf("%dx%dx%d", k.taps, k.rows, k.lanes))
+	}
+	w.counted(names)
+	w.put(" | block 1×%d×%d", f.rb, f.out[1])
+	w.share(f.some, f.vectors, "vectors")
+	if f.parts > 1 {
+		w.put(" | %d parts", f.parts)
+	}
+	x, dy := f.scratch()
 	w.panel(x + dy)
 	w.put(" | jobs %d", f.jobs())
 }

@@ -26,7 +26,7 @@ func emulatedTiers(t *testing.T) []*tier {
 	for _, real := range []*tier{&avx2, &avx512} {
 		e := *real
 		e.name = real.name + "-emulated"
-		e.tiles, e.outers, e.outerLanes, e.dots = slices.Clone(real.tiles), slices.Clone(real.outers), slices.Clone(real.outerLanes), slices.Clone(real.dots)
+		e.tiles, e.outers, e.narrows, e.dots = slices.Clone(real.tiles), slices.Clone(real.outers), slices.Clone(real.narrows), slices.Clone(real.dots)
 		set := func(vector int) string { return map[int]string{8: "AVX2", 16: "AVX512"}[vector] }
 		for i, k := range e.tiles {
 			e.tiles[i].run = emulateTile(t, routines, fmt.Sprintf("tile%s_%dx%d", set(k.vector), k.positions, k.width))
@@ -47,8 +47,8 @@ func emulatedTiers(t *testing.T) []*tier {
 		for i, k := range e.outers {
 			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
 		}
-		for i, k := range e.outerLanes {
-			e.outerLanes[i].run = emulateOuter(t, routines, fmt.Sprintf("outerLanes%s_%d_%dx%d", set(k.vector), k.per, k.taps, k.rows))
+		for i, k := range e.narrows {
+			e.narrows[i].run = emulateNarrow(t, routines, fmt.Sprintf("narrow%s_%d_%dx%d", set(k.lanes), k.per, k.taps, k.rows))
 		}
 		for i, k := range e.dots {
 			e.dots[i].run = emulateDot(t, routines, fmt.Sprintf("dot%s_%dx%d", set(e.lanes), k.mr, k.nr))
@@ -174,12 +174,26 @@ func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) 
 }
 
 func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
 		m := newMachine(t)
 		m.slice("dy", 1, dy)
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
-		for name, v := range map[string]int{"strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol, "xTap": xTap} {
+		for name, v := range map[string]int{"strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol} {
+			m.frame[name] = int64(v)
+		}
+		m.run(name, routines[name])
+	}
+}
+
+func emulateNarrow(t *testing.T, routines map[string]*routine, name string) narrowFunc {
+	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, next []float32, step int) {
+		m := newMachine(t)
+		m.slice("dy", 1, dy)
+		m.slice("x", 2, x)
+		m.slice("sums", 3, sums)
+		m.slice("next", 4, next)
+		for name, v := range map[string]int{"step": step, "strips": strips, "rows": rows, "cols": cols, "dyRow": dyRow, "dyCol": dyCol, "xRow": xRow, "xCol": xCol, "xTap": xTap} {
 			m.frame[name] = int64(v)
 		}
 		m.run(name, routines[name])
@@ -426,6 +440,13 @@ func (m *machine) run(name string, r *routine) {
 				if m.lane(in, 2, i) {
 					v[i] = all[i]
 				}
+			}
+			m.put(last, v)
+		case "VBROADCASTSD", "VBROADCASTF32X4", "VBROADCASTF32X8":
+			n := map[string]int{"VBROADCASTSD": 2, "VBROADCASTF32X4": 4, "VBROADCASTF32X8": 8}[in[0]]
+			from, v := m.memory(m.address(in[1]), n), [16]float32{}
+			for i := range v {
+				v[i] = from[i%n]
 			}
 			m.put(last, v)
 		case "VADDPS", "VFMADD231PS", "VFMADD231PS.BCST":

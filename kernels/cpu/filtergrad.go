@@ -3,25 +3,20 @@ package cpu
 // filterGrad is the geometry of a filter gradient: for every filter and tap the sum over
 // all positions of dy times the source under the tap. Blocks of the source, with their
 // padding, and of dy are copied to panels. Taps whose channels follow each other in the
-// source's panel make one run of floats.
+// source's panel make one run of floats. Narrow groups have another (narrowgrad.go).
 type filterGrad struct {
 	*geometry
 	src     *product // the forward convolution, for its taps
-	lanes   bool     // several groups share vectors: a bundle is what a group is otherwise
-	per     int      // in lanes, channels of a group
-	bundles int
-	k, c    int    // of a bundle
-	some    int    // bundles of a job
-	parts   int    // of the blocks of positions, each with sums of its own that are added up in the end; 1: jobs divide the filters
-	kb, cb  int    // filters and channels of a job
-	wb      int    // columns of positions whose source makes a panel,
-	rb, nb  int    // their rows and samples
-	stay    bool   // dy is read where it is
-	copied  [2]int // rows and columns of a panel
-	pitch   int    // floats from position to position of the panel,
-	dyPitch int    // and of dy's
+	some    int      // groups of a job
+	parts   int      // of the blocks of positions, each with sums of its own that are added up in the end; 1: jobs divide the filters
+	kb, cb  int      // filters and channels of a job
+	wb      int      // columns of positions whose source makes a panel,
+	rb, nb  int      // their rows and samples
+	copied  [2]int   // rows and columns of a panel
+	pitch   int      // floats from position to position of the panel,
+	dyPitch int      // and of dy's
 	runs    []run
-	floats  int // sums of a bundle
+	floats  int // sums of a group
 }
 
 // run is some taps' floats of the source that follow each other.
@@ -56,25 +51,14 @@ func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
 	gradPanel, gradBytes, gradSums := t.caches.filterGrad()
 	p := g.forward()
 	down, across, rows, cols, taps := p.reach()
-	f := &filterGrad{geometry: g, src: p, bundles: g.groups, k: g.k, c: g.c}
-	if g.k == g.c && g.groups > 1 && g.c <= t.spread && g.c&(g.c-1) == 0 {
-		f.lanes, f.per = true, g.c
-		lanes := t.lanesTile.width
-		f.bundles, f.k, f.c = ceil(g.groups*g.c, lanes), lanes, lanes
-	}
-	f.kb, f.cb, f.some = f.k, f.c, f.bundles
-	if !f.lanes { // a job's bundles are neighbours in memory: a few make whole cache lines
-		f.some = min(f.bundles, ceil(32, f.c))
-		f.cb = min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, 128)))), 8))
-		f.kb = min(f.k, roundUp(even(f.k, max(16, gradSums/(taps*f.cb))), 4))
-	}
+	f := &filterGrad{geometry: g, src: p}
+	f.some = min(g.groups, ceil(32, f.c)) // neighbours in memory: a few make whole cache lines
+	f.cb = min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, 128)))), 8))
+	f.kb = min(f.k, roundUp(even(f.k, max(16, gradSums/(taps*f.cb))), 4))
 	f.pitch = f.cb
 	// Blocks of positions decide the order of sums: they depend on shapes only.
 	extent := func(positions, axis, reach int) int { return (positions-1)*g.stride[axis] + 1 + reach }
 	some := gradBytes / (4 * (min(f.pitch, 40) + min(f.kb, 16)))
-	if f.lanes {
-		some = gradPanel / f.pitch
-	}
 	f.wb, f.rb, f.nb = cols, 1, 1
 	if rows == 1 {
 		f.wb = even(cols, some)
@@ -89,26 +73,24 @@ func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
 	if small := f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/2; small {
 		f.nb = min(f.nb, max(1, 2*g.samples/gradParts))
 		if blocks := f.blocks(); blocks >= gradParts/2 {
-			f.parts, f.some = min(gradParts, blocks), f.bundles
+			f.parts, f.some = min(gradParts, blocks), g.groups
 		}
 	}
 	for f.parts == 1 && f.jobs() < gradJobs*threads {
 		if f.some > 1 {
 			f.some = ceil(f.some, 2)
-		} else if !f.lanes && f.cb > 16 && f.cb >= f.kb {
+		} else if f.cb > 16 && f.cb >= f.kb {
 			f.cb = roundUp(ceil(f.cb, 2), 8)
-		} else if !f.lanes && f.kb > 12 {
+		} else if f.kb > 12 {
 			f.kb = roundUp(ceil(f.kb, 2), 4)
 		} else {
 			break
 		}
 	}
 	f.dyPitch = spreadOut(f.kb)
-	if !f.lanes {
-		f.pitch = f.cb
-		if taps == 1 {
-			f.pitch = spreadOut(f.cb)
-		}
+	f.pitch = f.cb
+	if taps == 1 {
+		f.pitch = spreadOut(f.cb)
 	}
 	f.cut(t)
 	return f
@@ -124,57 +106,16 @@ func (f *filterGrad) cut(t *tier) {
 			f.runs = append(f.runs, run{taps: []tap{k}})
 		}
 	}
-	if f.lanes {
-		f.cutLanes(t)
-	} else {
-		for i := range f.runs {
-			f.runs[i].tiles = coverOuter(t.outers, len(f.runs[i].taps)*n, f.kb)
-		}
-	}
-	tiles := 0
-	for _, r := range f.runs {
-		for _, o := range r.tiles {
-			f.floats += o.sums() * f.strips(o)
-			tiles++
-		}
-	}
-	f.stay = f.lanes && tiles < 4 && t.whole(f.groups*f.per, t.lanesTile.width)
-}
-
-// cutLanes prefers a tile of several rows of taps.
-func (f *filterGrad) cutLanes(t *tier) {
-	n := len(f.runs[0].taps) // vectors of a run
-	var tiles []*outerTile   // of one row of taps
-	for i := range t.outerLanes {
-		switch o := &t.outerLanes[i]; {
-		case o.per != f.per:
-		case o.taps == 1:
-			tiles = append(tiles, o)
-		case o.taps == len(f.runs) && o.rows == n:
-			f.runs[0].tiles = []outerPart{{outerTile: o}}
-			return
-		}
-	}
 	for i := range f.runs {
-		for first := 0; first < n; {
-			best := tiles[len(tiles)-1]
-			for _, o := range tiles {
-				if o.rows <= n-first {
-					best = o
-					break
-				}
-			}
-			f.runs[i].tiles = append(f.runs[i].tiles, outerPart{best, first * best.width})
-			first += best.rows
+		f.runs[i].tiles = coverOuter(t.outers, len(f.runs[i].taps)*n, f.kb)
+		for _, o := range f.runs[i].tiles {
+			f.floats += o.sums() * f.strips(o)
 		}
 	}
 }
 
 // strips is how often a tile runs for a job's filters.
 func (f *filterGrad) strips(o outerPart) int {
-	if f.lanes {
-		return 1
-	}
 	return ceil(f.kb, o.rows)
 }
 
@@ -206,7 +147,7 @@ func coverOuter(tiles []outerTile, n, k int) []outerPart {
 }
 
 func (f *filterGrad) jobs() int {
-	return f.parts * ceil(f.bundles, f.some) * ceil(f.k, f.kb) * ceil(f.c, f.cb)
+	return f.parts * ceil(f.groups, f.some) * ceil(f.k, f.kb) * ceil(f.c, f.cb)
 }
 
 // blocks is how many blocks of positions there are.
@@ -226,9 +167,7 @@ func (f *filterGrad) corner(block int) [3]int {
 // Tiles may read beyond a panel.
 func (f *filterGrad) scratch() (x, dy, sums int) {
 	x = roundUp(f.nb*f.copied[0]*f.copied[1]*f.pitch, 16) + overread
-	if !f.stay {
-		dy = roundUp(f.nb*f.rb*f.wb*f.dyPitch, 16) + overread
-	}
+	dy = roundUp(f.nb*f.rb*f.wb*f.dyPitch, 16) + overread
 	return x, dy, roundUp(f.some*f.floats, 16)
 }
 

@@ -47,82 +47,117 @@ func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float3
 // outerAVX2_12x8 is outerReference for 12 filters a strip and 8 floats of x.
 //
 //go:noescape
-func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
 // outerAVX2_6x16 is outerReference for 6 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
 // outerAVX2_4x24 is outerReference for 4 filters a strip and 24 floats of x.
 //
 //go:noescape
-func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
 // outerAVX512_12x16 is outerReference for 12 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
 // outerAVX512_12x32 is outerReference for 12 filters a strip and 32 floats of x.
 //
 //go:noescape
-func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
 // outerAVX512_8x48 is outerReference for 8 filters a strip and 48 floats of x.
 //
 //go:noescape
-func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 
-// outerLanesAVX2_1_3x3 is outerLanesReference for 3 rows of 3 vectors of x, in groups of 1 channels.
+// narrowAVX2_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX2_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX2_1_1x12 is outerLanesReference for 1 rows of 12 vectors of x, in groups of 1 channels.
+// narrowAVX2_1_1x12 is narrowReference for 1 rows of 12 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX2_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX2_1_1x4 is outerLanesReference for 1 rows of 4 vectors of x, in groups of 1 channels.
+// narrowAVX2_1_1x4 is narrowReference for 1 rows of 4 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX2_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX2_2_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 2 channels.
+// narrowAVX2_2_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX2_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX2_4_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 4 channels.
+// narrowAVX2_4_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 4 channels, 4 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX2_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX512_1_3x3 is outerLanesReference for 3 rows of 3 vectors of x, in groups of 1 channels.
+// narrowAVX2_8_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 8 channels, 4 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX512_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX512_1_1x12 is outerLanesReference for 1 rows of 12 vectors of x, in groups of 1 channels.
+// narrowAVX512_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX512_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX512_1_1x4 is outerLanesReference for 1 rows of 4 vectors of x, in groups of 1 channels.
+// narrowAVX512_1_1x12 is narrowReference for 1 rows of 12 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX512_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX512_2_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 2 channels.
+// narrowAVX512_1_1x4 is narrowReference for 1 rows of 4 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX512_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
 
-// outerLanesAVX512_4_1x3 is outerLanesReference for 1 rows of 3 vectors of x, in groups of 4 channels.
+// narrowAVX512_2_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
 //
 //go:noescape
-func outerLanesAVX512_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+
+// narrowAVX512_2_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+
+// narrowAVX512_4_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 4 channels, 4 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+
+// narrowAVX512_8_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 8 channels, 8 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+
+// narrowAVX512_16_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 16 channels, 8 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+
+// dealAVX2 is dealGo for vectors, the last of which has last channels.
+//
+//go:noescape
+func dealAVX2(to []float32, from []float32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
+
+// dealAVX512 is dealGo for vectors, the last of which has last channels.
+//
+//go:noescape
+func dealAVX512(to []float32, from []float32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
+
+// dealAVX512Ordered is dealGo for vectors, the last of which has last channels.
+//
+//go:noescape
+func dealAVX512Ordered(to []float32, from []float32, order []int32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
 
 // dotAVX2_4x3 is dotReference for 4 and 3 rows.
 //

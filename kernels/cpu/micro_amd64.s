@@ -100,10 +100,10 @@ store:
 	MOVQ       8(SP), BX
 	MOVQ       y_base+96(FP), CX
 	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), AX
 	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y8
+	SUBQ       DX, AX
+	VMOVUPS    32(AX), Y8
 	MOVQ       (BX), AX
 	VMASKMOVPS (CX)(AX*4), Y8, Y9
 	VADDPS     Y9, Y0, Y0
@@ -444,10 +444,10 @@ store:
 	MOVQ       8(SP), BX
 	MOVQ       y_base+96(FP), CX
 	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), AX
 	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y12
+	SUBQ       DX, AX
+	VMOVUPS    32(AX), Y12
 	MOVQ       (BX), AX
 	VADDPS     (CX)(AX*4), Y0, Y0
 	VMASKMOVPS 32(CX)(AX*4), Y12, Y13
@@ -748,10 +748,10 @@ store:
 	MOVQ       8(SP), BX
 	MOVQ       y_base+96(FP), CX
 	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), AX
 	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y12
+	SUBQ       DX, AX
+	VMOVUPS    32(AX), Y12
 	MOVQ       (BX), AX
 	VADDPS     (CX)(AX*4), Y0, Y0
 	VADDPS     32(CX)(AX*4), Y1, Y1
@@ -992,10 +992,10 @@ store:
 	MOVQ       8(SP), BX
 	MOVQ       y_base+96(FP), CX
 	MOVQ       last+168(FP), DX
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), AX
 	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	VMOVUPS    32(SI), Y8
+	SUBQ       DX, AX
+	VMOVUPS    32(AX), Y8
 	MOVQ       (BX), AX
 	VMASKMOVPS (CX)(AX*4), Y8, Y9
 	VADDPS     Y9, Y0, Y0
@@ -2010,10 +2010,10 @@ write:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, FMA3
-TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2123,10 +2123,10 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, FMA3
-TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2231,10 +2231,10 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, FMA3
-TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2338,10 +2338,10 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2439,10 +2439,10 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2601,10 +2601,10 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
+// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
 // Requires: AVX, AVX512F
-TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-160
-	MOVQ sums_base+136(FP), AX
+TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-152
+	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
@@ -2760,9 +2760,21 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX2_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerLanesAVX2_1_3x3(SB), NOSPLIT, $0-160
+// func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_1_3x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ xTap+104(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R9)(R9*1), R10
+	MOVQ next_base+136(FP), R11
+
+strip:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2772,80 +2784,75 @@ TEXT ·outerLanesAVX2_1_3x3(SB), NOSPLIT, $0-160
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
-	MOVQ   xTap+128(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   AX, CX
-	ADDQ   CX, CX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
 	MOVQ   dy_base+0(FP), DX
 	MOVQ   x_base+24(FP), BX
-	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
-
-image:
-	MOVQ DX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R13), Y9
-	VFMADD231PS (R14), Y9, Y0
-	VFMADD231PS 32(R14), Y9, Y1
-	VFMADD231PS 64(R14), Y9, Y2
-	VFMADD231PS (R14)(AX*1), Y9, Y3
-	VFMADD231PS 32(R14)(AX*1), Y9, Y4
-	VFMADD231PS 64(R14)(AX*1), Y9, Y5
-	VFMADD231PS (R14)(CX*1), Y9, Y6
-	VFMADD231PS 32(R14)(CX*1), Y9, Y7
-	VFMADD231PS 64(R14)(CX*1), Y9, Y8
-	ADDQ        R9, R13
-	ADDQ        R10, R14
+	VMOVUPS     (SI), Y9
+	VFMADD231PS (DI), Y9, Y0
+	VFMADD231PS 32(DI), Y9, Y1
+	VFMADD231PS 64(DI), Y9, Y2
+	VFMADD231PS (DI)(R9*1), Y9, Y3
+	VFMADD231PS 32(DI)(R9*1), Y9, Y4
+	VFMADD231PS 64(DI)(R9*1), Y9, Y5
+	VFMADD231PS (DI)(R10*1), Y9, Y6
+	VFMADD231PS 32(DI)(R10*1), Y9, Y7
+	VFMADD231PS 64(DI)(R10*1), Y9, Y8
+	PREFETCHT1  (R11)
+	ADDQ        step+160(FP), R11
+	ADDQ        AX, SI
+	ADDQ        CX, DI
 	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), R8
-	LEAQ        (R11)(R8*4), R11
-	MOVQ        xRow+112(FP), R8
-	LEAQ        (R12)(R8*4), R12
-	DECQ        DI
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), DI
-	LEAQ        (DX)(DI*4), DX
-	MOVQ        xImage+104(FP), DI
-	LEAQ        (BX)(DI*4), BX
-	DECQ        SI
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VADDPS      32(AX), Y1, Y1
-	VMOVUPS     Y1, 32(AX)
-	VADDPS      64(AX), Y2, Y2
-	VMOVUPS     Y2, 64(AX)
-	VADDPS      96(AX), Y3, Y3
-	VMOVUPS     Y3, 96(AX)
-	VADDPS      128(AX), Y4, Y4
-	VMOVUPS     Y4, 128(AX)
-	VADDPS      160(AX), Y5, Y5
-	VMOVUPS     Y5, 160(AX)
-	VADDPS      192(AX), Y6, Y6
-	VMOVUPS     Y6, 192(AX)
-	VADDPS      224(AX), Y7, Y7
-	VMOVUPS     Y7, 224(AX)
-	VADDPS      256(AX), Y8, Y8
-	VMOVUPS     Y8, 256(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VADDPS      32(SI), Y1, Y1
+	VMOVUPS     Y1, 32(SI)
+	VADDPS      64(SI), Y2, Y2
+	VMOVUPS     Y2, 64(SI)
+	VADDPS      96(SI), Y3, Y3
+	VMOVUPS     Y3, 96(SI)
+	VADDPS      128(SI), Y4, Y4
+	VMOVUPS     Y4, 128(SI)
+	VADDPS      160(SI), Y5, Y5
+	VMOVUPS     Y5, 160(SI)
+	VADDPS      192(SI), Y6, Y6
+	VMOVUPS     Y6, 192(SI)
+	VADDPS      224(SI), Y7, Y7
+	VMOVUPS     Y7, 224(SI)
+	VADDPS      256(SI), Y8, Y8
+	VMOVUPS     Y8, 256(SI)
+	ADDQ        $0x00000120, sums_base+112(FP)
+	ADDQ        $0x04, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX2_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerLanesAVX2_1_1x12(SB), NOSPLIT, $0-160
+// func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_1_1x12(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2858,215 +2865,212 @@ TEXT ·outerLanesAVX2_1_1x12(SB), NOSPLIT, $0-160
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R11), Y12
-	VFMADD231PS (R12), Y12, Y0
-	VFMADD231PS 32(R12), Y12, Y1
-	VFMADD231PS 64(R12), Y12, Y2
-	VFMADD231PS 96(R12), Y12, Y3
-	VFMADD231PS 128(R12), Y12, Y4
-	VFMADD231PS 160(R12), Y12, Y5
-	VFMADD231PS 192(R12), Y12, Y6
-	VFMADD231PS 224(R12), Y12, Y7
-	VFMADD231PS 256(R12), Y12, Y8
-	VFMADD231PS 288(R12), Y12, Y9
-	VFMADD231PS 320(R12), Y12, Y10
-	VFMADD231PS 352(R12), Y12, Y11
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
+	VMOVUPS     (SI), Y12
+	VFMADD231PS (DI), Y12, Y0
+	VFMADD231PS 32(DI), Y12, Y1
+	VFMADD231PS 64(DI), Y12, Y2
+	VFMADD231PS 96(DI), Y12, Y3
+	VFMADD231PS 128(DI), Y12, Y4
+	VFMADD231PS 160(DI), Y12, Y5
+	VFMADD231PS 192(DI), Y12, Y6
+	VFMADD231PS 224(DI), Y12, Y7
+	VFMADD231PS 256(DI), Y12, Y8
+	VFMADD231PS 288(DI), Y12, Y9
+	VFMADD231PS 320(DI), Y12, Y10
+	VFMADD231PS 352(DI), Y12, Y11
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VADDPS      32(AX), Y1, Y1
-	VMOVUPS     Y1, 32(AX)
-	VADDPS      64(AX), Y2, Y2
-	VMOVUPS     Y2, 64(AX)
-	VADDPS      96(AX), Y3, Y3
-	VMOVUPS     Y3, 96(AX)
-	VADDPS      128(AX), Y4, Y4
-	VMOVUPS     Y4, 128(AX)
-	VADDPS      160(AX), Y5, Y5
-	VMOVUPS     Y5, 160(AX)
-	VADDPS      192(AX), Y6, Y6
-	VMOVUPS     Y6, 192(AX)
-	VADDPS      224(AX), Y7, Y7
-	VMOVUPS     Y7, 224(AX)
-	VADDPS      256(AX), Y8, Y8
-	VMOVUPS     Y8, 256(AX)
-	VADDPS      288(AX), Y9, Y9
-	VMOVUPS     Y9, 288(AX)
-	VADDPS      320(AX), Y10, Y10
-	VMOVUPS     Y10, 320(AX)
-	VADDPS      352(AX), Y11, Y11
-	VMOVUPS     Y11, 352(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VADDPS      32(SI), Y1, Y1
+	VMOVUPS     Y1, 32(SI)
+	VADDPS      64(SI), Y2, Y2
+	VMOVUPS     Y2, 64(SI)
+	VADDPS      96(SI), Y3, Y3
+	VMOVUPS     Y3, 96(SI)
+	VADDPS      128(SI), Y4, Y4
+	VMOVUPS     Y4, 128(SI)
+	VADDPS      160(SI), Y5, Y5
+	VMOVUPS     Y5, 160(SI)
+	VADDPS      192(SI), Y6, Y6
+	VMOVUPS     Y6, 192(SI)
+	VADDPS      224(SI), Y7, Y7
+	VMOVUPS     Y7, 224(SI)
+	VADDPS      256(SI), Y8, Y8
+	VMOVUPS     Y8, 256(SI)
+	VADDPS      288(SI), Y9, Y9
+	VMOVUPS     Y9, 288(SI)
+	VADDPS      320(SI), Y10, Y10
+	VMOVUPS     Y10, 320(SI)
+	VADDPS      352(SI), Y11, Y11
+	VMOVUPS     Y11, 352(SI)
+	ADDQ        $0x00000180, sums_base+112(FP)
+	ADDQ        $0x04, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX2_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerLanesAVX2_1_1x4(SB), NOSPLIT, $0-160
+// func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_1_1x4(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R11), Y4
-	VFMADD231PS (R12), Y4, Y0
-	VFMADD231PS 32(R12), Y4, Y1
-	VFMADD231PS 64(R12), Y4, Y2
-	VFMADD231PS 96(R12), Y4, Y3
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
+	VMOVUPS     (SI), Y4
+	VFMADD231PS (DI), Y4, Y0
+	VFMADD231PS 32(DI), Y4, Y1
+	VFMADD231PS 64(DI), Y4, Y2
+	VFMADD231PS 96(DI), Y4, Y3
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VADDPS      32(AX), Y1, Y1
-	VMOVUPS     Y1, 32(AX)
-	VADDPS      64(AX), Y2, Y2
-	VMOVUPS     Y2, 64(AX)
-	VADDPS      96(AX), Y3, Y3
-	VMOVUPS     Y3, 96(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VADDPS      32(SI), Y1, Y1
+	VMOVUPS     Y1, 32(SI)
+	VADDPS      64(SI), Y2, Y2
+	VMOVUPS     Y2, 64(SI)
+	VADDPS      96(SI), Y3, Y3
+	VMOVUPS     Y3, 96(SI)
+	ADDQ        $0x00000080, sums_base+112(FP)
+	ADDQ        $0x04, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX2_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerLanesAVX2_2_1x3(SB), NOSPLIT, $0-160
+// func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_2_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R12), Y7
-	VMOVUPS     32(R12), Y8
-	VMOVUPS     64(R12), Y9
-	VPERMILPS   $0xa0, (R11), Y6
+	VMOVUPS     (DI), Y7
+	VMOVUPS     32(DI), Y8
+	VMOVUPS     64(DI), Y9
+	VPERMILPS   $0xa0, (SI), Y6
 	VFMADD231PS Y7, Y6, Y0
 	VFMADD231PS Y8, Y6, Y1
 	VFMADD231PS Y9, Y6, Y2
-	VPERMILPS   $0xf5, (R11), Y6
+	VPERMILPS   $0xf5, (SI), Y6
 	VFMADD231PS Y7, Y6, Y3
 	VFMADD231PS Y8, Y6, Y4
 	VFMADD231PS Y9, Y6, Y5
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VADDPS      32(AX), Y1, Y1
-	VMOVUPS     Y1, 32(AX)
-	VADDPS      64(AX), Y2, Y2
-	VMOVUPS     Y2, 64(AX)
-	VADDPS      96(AX), Y3, Y3
-	VMOVUPS     Y3, 96(AX)
-	VADDPS      128(AX), Y4, Y4
-	VMOVUPS     Y4, 128(AX)
-	VADDPS      160(AX), Y5, Y5
-	VMOVUPS     Y5, 160(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VADDPS      32(SI), Y1, Y1
+	VMOVUPS     Y1, 32(SI)
+	VADDPS      64(SI), Y2, Y2
+	VMOVUPS     Y2, 64(SI)
+	VADDPS      96(SI), Y3, Y3
+	VMOVUPS     Y3, 96(SI)
+	VADDPS      128(SI), Y4, Y4
+	VMOVUPS     Y4, 128(SI)
+	VADDPS      160(SI), Y5, Y5
+	VMOVUPS     Y5, 160(SI)
+	ADDQ        $0x000000c0, sums_base+112(FP)
+	ADDQ        $0x08, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX2_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerLanesAVX2_4_1x3(SB), NOSPLIT, $0-160
+// func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_4_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3079,174 +3083,267 @@ TEXT ·outerLanesAVX2_4_1x3(SB), NOSPLIT, $0-160
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R12), Y13
-	VMOVUPS     32(R12), Y14
-	VMOVUPS     64(R12), Y15
-	VPERMILPS   $0x00, (R11), Y12
+	VMOVUPS     (DI), Y13
+	VMOVUPS     32(DI), Y14
+	VMOVUPS     64(DI), Y15
+	VPERMILPS   $0x00, (SI), Y12
 	VFMADD231PS Y13, Y12, Y0
 	VFMADD231PS Y14, Y12, Y1
 	VFMADD231PS Y15, Y12, Y2
-	VPERMILPS   $0x55, (R11), Y12
+	VPERMILPS   $0x55, (SI), Y12
 	VFMADD231PS Y13, Y12, Y3
 	VFMADD231PS Y14, Y12, Y4
 	VFMADD231PS Y15, Y12, Y5
-	VPERMILPS   $0xaa, (R11), Y12
+	VPERMILPS   $0xaa, (SI), Y12
 	VFMADD231PS Y13, Y12, Y6
 	VFMADD231PS Y14, Y12, Y7
 	VFMADD231PS Y15, Y12, Y8
-	VPERMILPS   $0xff, (R11), Y12
+	VPERMILPS   $0xff, (SI), Y12
 	VFMADD231PS Y13, Y12, Y9
 	VFMADD231PS Y14, Y12, Y10
 	VFMADD231PS Y15, Y12, Y11
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
-	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
-	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VADDPS      32(AX), Y1, Y1
-	VMOVUPS     Y1, 32(AX)
-	VADDPS      64(AX), Y2, Y2
-	VMOVUPS     Y2, 64(AX)
-	VADDPS      96(AX), Y3, Y3
-	VMOVUPS     Y3, 96(AX)
-	VADDPS      128(AX), Y4, Y4
-	VMOVUPS     Y4, 128(AX)
-	VADDPS      160(AX), Y5, Y5
-	VMOVUPS     Y5, 160(AX)
-	VADDPS      192(AX), Y6, Y6
-	VMOVUPS     Y6, 192(AX)
-	VADDPS      224(AX), Y7, Y7
-	VMOVUPS     Y7, 224(AX)
-	VADDPS      256(AX), Y8, Y8
-	VMOVUPS     Y8, 256(AX)
-	VADDPS      288(AX), Y9, Y9
-	VMOVUPS     Y9, 288(AX)
-	VADDPS      320(AX), Y10, Y10
-	VMOVUPS     Y10, 320(AX)
-	VADDPS      352(AX), Y11, Y11
-	VMOVUPS     Y11, 352(AX)
-	VZEROUPPER
-	RET
-
-// func outerLanesAVX512_1_3x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerLanesAVX512_1_3x3(SB), NOSPLIT, $0-160
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   xTap+128(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   AX, CX
-	ADDQ   CX, CX
-	MOVQ   dy_base+0(FP), DX
-	MOVQ   x_base+24(FP), BX
-	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
-
-image:
-	MOVQ DX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
-
-row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
-
-position:
-	VMOVUPS     (R13), Z9
-	VFMADD231PS (R14), Z9, Z0
-	VFMADD231PS 64(R14), Z9, Z1
-	VFMADD231PS 128(R14), Z9, Z2
-	VFMADD231PS (R14)(AX*1), Z9, Z3
-	VFMADD231PS 64(R14)(AX*1), Z9, Z4
-	VFMADD231PS 128(R14)(AX*1), Z9, Z5
-	VFMADD231PS (R14)(CX*1), Z9, Z6
-	VFMADD231PS 64(R14)(CX*1), Z9, Z7
-	VFMADD231PS 128(R14)(CX*1), Z9, Z8
-	ADDQ        R9, R13
-	ADDQ        R10, R14
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
 	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), R8
-	LEAQ        (R11)(R8*4), R11
-	MOVQ        xRow+112(FP), R8
-	LEAQ        (R12)(R8*4), R12
-	DECQ        DI
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), DI
-	LEAQ        (DX)(DI*4), DX
-	MOVQ        xImage+104(FP), DI
-	LEAQ        (BX)(DI*4), BX
-	DECQ        SI
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Z0, Z0
-	VMOVUPS     Z0, (AX)
-	VADDPS      64(AX), Z1, Z1
-	VMOVUPS     Z1, 64(AX)
-	VADDPS      128(AX), Z2, Z2
-	VMOVUPS     Z2, 128(AX)
-	VADDPS      192(AX), Z3, Z3
-	VMOVUPS     Z3, 192(AX)
-	VADDPS      256(AX), Z4, Z4
-	VMOVUPS     Z4, 256(AX)
-	VADDPS      320(AX), Z5, Z5
-	VMOVUPS     Z5, 320(AX)
-	VADDPS      384(AX), Z6, Z6
-	VMOVUPS     Z6, 384(AX)
-	VADDPS      448(AX), Z7, Z7
-	VMOVUPS     Z7, 448(AX)
-	VADDPS      512(AX), Z8, Z8
-	VMOVUPS     Z8, 512(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VADDPS      32(SI), Y1, Y1
+	VMOVUPS     Y1, 32(SI)
+	VADDPS      64(SI), Y2, Y2
+	VMOVUPS     Y2, 64(SI)
+	VADDPS      96(SI), Y3, Y3
+	VMOVUPS     Y3, 96(SI)
+	VADDPS      128(SI), Y4, Y4
+	VMOVUPS     Y4, 128(SI)
+	VADDPS      160(SI), Y5, Y5
+	VMOVUPS     Y5, 160(SI)
+	VADDPS      192(SI), Y6, Y6
+	VMOVUPS     Y6, 192(SI)
+	VADDPS      224(SI), Y7, Y7
+	VMOVUPS     Y7, 224(SI)
+	VADDPS      256(SI), Y8, Y8
+	VMOVUPS     Y8, 256(SI)
+	VADDPS      288(SI), Y9, Y9
+	VMOVUPS     Y9, 288(SI)
+	VADDPS      320(SI), Y10, Y10
+	VMOVUPS     Y10, 320(SI)
+	VADDPS      352(SI), Y11, Y11
+	VMOVUPS     Y11, 352(SI)
+	ADDQ        $0x00000180, sums_base+112(FP)
+	ADDQ        $0x10, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX512_1_1x12(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerLanesAVX512_1_1x12(SB), NOSPLIT, $0-160
+// func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_8_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS      (DI), Y13
+	VMOVUPS      32(DI), Y14
+	VMOVUPS      64(DI), Y15
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS 4(SI), Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS 8(SI), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS 12(SI), Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	PREFETCHT1   (R9)
+	ADDQ         step+160(FP), R9
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          position
+	ADDQ         dyRow+72(FP), DX
+	ADDQ         xRow+88(FP), BX
+	DECQ         (SP)
+	JNZ          row
+	MOVQ         sums_base+112(FP), SI
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      Y0, (SI)
+	VADDPS       32(SI), Y1, Y1
+	VMOVUPS      Y1, 32(SI)
+	VADDPS       64(SI), Y2, Y2
+	VMOVUPS      Y2, 64(SI)
+	VADDPS       96(SI), Y3, Y3
+	VMOVUPS      Y3, 96(SI)
+	VADDPS       128(SI), Y4, Y4
+	VMOVUPS      Y4, 128(SI)
+	VADDPS       160(SI), Y5, Y5
+	VMOVUPS      Y5, 160(SI)
+	VADDPS       192(SI), Y6, Y6
+	VMOVUPS      Y6, 192(SI)
+	VADDPS       224(SI), Y7, Y7
+	VMOVUPS      Y7, 224(SI)
+	VADDPS       256(SI), Y8, Y8
+	VMOVUPS      Y8, 256(SI)
+	VADDPS       288(SI), Y9, Y9
+	VMOVUPS      Y9, 288(SI)
+	VADDPS       320(SI), Y10, Y10
+	VMOVUPS      Y10, 320(SI)
+	VADDPS       352(SI), Y11, Y11
+	VMOVUPS      Y11, 352(SI)
+	ADDQ         $0x00000180, sums_base+112(FP)
+	ADDQ         $0x10, dy_base+0(FP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_1_3x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ xTap+104(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R9)(R9*1), R10
+	MOVQ next_base+136(FP), R11
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS     (SI), Z9
+	VFMADD231PS (DI), Z9, Z0
+	VFMADD231PS 64(DI), Z9, Z1
+	VFMADD231PS 128(DI), Z9, Z2
+	VFMADD231PS (DI)(R9*1), Z9, Z3
+	VFMADD231PS 64(DI)(R9*1), Z9, Z4
+	VFMADD231PS 128(DI)(R9*1), Z9, Z5
+	VFMADD231PS (DI)(R10*1), Z9, Z6
+	VFMADD231PS 64(DI)(R10*1), Z9, Z7
+	VFMADD231PS 128(DI)(R10*1), Z9, Z8
+	PREFETCHT1  (R11)
+	ADDQ        step+160(FP), R11
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
+	JNZ         position
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
+	JNZ         row
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Z0, Z0
+	VMOVUPS     Z0, (SI)
+	VADDPS      64(SI), Z1, Z1
+	VMOVUPS     Z1, 64(SI)
+	VADDPS      128(SI), Z2, Z2
+	VMOVUPS     Z2, 128(SI)
+	VADDPS      192(SI), Z3, Z3
+	VMOVUPS     Z3, 192(SI)
+	VADDPS      256(SI), Z4, Z4
+	VMOVUPS     Z4, 256(SI)
+	VADDPS      320(SI), Z5, Z5
+	VMOVUPS     Z5, 320(SI)
+	VADDPS      384(SI), Z6, Z6
+	VMOVUPS     Z6, 384(SI)
+	VADDPS      448(SI), Z7, Z7
+	VMOVUPS     Z7, 448(SI)
+	VADDPS      512(SI), Z8, Z8
+	VMOVUPS     Z8, 512(SI)
+	ADDQ        $0x00000240, sums_base+112(FP)
+	ADDQ        $0x40, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_1_1x12(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3259,215 +3356,145 @@ TEXT ·outerLanesAVX512_1_1x12(SB), NOSPLIT, $0-160
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R11), Z12
-	VFMADD231PS (R12), Z12, Z0
-	VFMADD231PS 64(R12), Z12, Z1
-	VFMADD231PS 128(R12), Z12, Z2
-	VFMADD231PS 192(R12), Z12, Z3
-	VFMADD231PS 256(R12), Z12, Z4
-	VFMADD231PS 320(R12), Z12, Z5
-	VFMADD231PS 384(R12), Z12, Z6
-	VFMADD231PS 448(R12), Z12, Z7
-	VFMADD231PS 512(R12), Z12, Z8
-	VFMADD231PS 576(R12), Z12, Z9
-	VFMADD231PS 640(R12), Z12, Z10
-	VFMADD231PS 704(R12), Z12, Z11
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
+	VMOVUPS     (SI), Z12
+	VFMADD231PS (DI), Z12, Z0
+	VFMADD231PS 64(DI), Z12, Z1
+	VFMADD231PS 128(DI), Z12, Z2
+	VFMADD231PS 192(DI), Z12, Z3
+	VFMADD231PS 256(DI), Z12, Z4
+	VFMADD231PS 320(DI), Z12, Z5
+	VFMADD231PS 384(DI), Z12, Z6
+	VFMADD231PS 448(DI), Z12, Z7
+	VFMADD231PS 512(DI), Z12, Z8
+	VFMADD231PS 576(DI), Z12, Z9
+	VFMADD231PS 640(DI), Z12, Z10
+	VFMADD231PS 704(DI), Z12, Z11
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Z0, Z0
-	VMOVUPS     Z0, (AX)
-	VADDPS      64(AX), Z1, Z1
-	VMOVUPS     Z1, 64(AX)
-	VADDPS      128(AX), Z2, Z2
-	VMOVUPS     Z2, 128(AX)
-	VADDPS      192(AX), Z3, Z3
-	VMOVUPS     Z3, 192(AX)
-	VADDPS      256(AX), Z4, Z4
-	VMOVUPS     Z4, 256(AX)
-	VADDPS      320(AX), Z5, Z5
-	VMOVUPS     Z5, 320(AX)
-	VADDPS      384(AX), Z6, Z6
-	VMOVUPS     Z6, 384(AX)
-	VADDPS      448(AX), Z7, Z7
-	VMOVUPS     Z7, 448(AX)
-	VADDPS      512(AX), Z8, Z8
-	VMOVUPS     Z8, 512(AX)
-	VADDPS      576(AX), Z9, Z9
-	VMOVUPS     Z9, 576(AX)
-	VADDPS      640(AX), Z10, Z10
-	VMOVUPS     Z10, 640(AX)
-	VADDPS      704(AX), Z11, Z11
-	VMOVUPS     Z11, 704(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Z0, Z0
+	VMOVUPS     Z0, (SI)
+	VADDPS      64(SI), Z1, Z1
+	VMOVUPS     Z1, 64(SI)
+	VADDPS      128(SI), Z2, Z2
+	VMOVUPS     Z2, 128(SI)
+	VADDPS      192(SI), Z3, Z3
+	VMOVUPS     Z3, 192(SI)
+	VADDPS      256(SI), Z4, Z4
+	VMOVUPS     Z4, 256(SI)
+	VADDPS      320(SI), Z5, Z5
+	VMOVUPS     Z5, 320(SI)
+	VADDPS      384(SI), Z6, Z6
+	VMOVUPS     Z6, 384(SI)
+	VADDPS      448(SI), Z7, Z7
+	VMOVUPS     Z7, 448(SI)
+	VADDPS      512(SI), Z8, Z8
+	VMOVUPS     Z8, 512(SI)
+	VADDPS      576(SI), Z9, Z9
+	VMOVUPS     Z9, 576(SI)
+	VADDPS      640(SI), Z10, Z10
+	VMOVUPS     Z10, 640(SI)
+	VADDPS      704(SI), Z11, Z11
+	VMOVUPS     Z11, 704(SI)
+	ADDQ        $0x00000300, sums_base+112(FP)
+	ADDQ        $0x40, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX512_1_1x4(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerLanesAVX512_1_1x4(SB), NOSPLIT, $0-160
+// func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_1_1x4(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R11), Z4
-	VFMADD231PS (R12), Z4, Z0
-	VFMADD231PS 64(R12), Z4, Z1
-	VFMADD231PS 128(R12), Z4, Z2
-	VFMADD231PS 192(R12), Z4, Z3
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
+	VMOVUPS     (SI), Z4
+	VFMADD231PS (DI), Z4, Z0
+	VFMADD231PS 64(DI), Z4, Z1
+	VFMADD231PS 128(DI), Z4, Z2
+	VFMADD231PS 192(DI), Z4, Z3
+	PREFETCHT1  (R9)
+	ADDQ        step+160(FP), R9
+	ADDQ        AX, SI
+	ADDQ        CX, DI
+	DECQ        R8
 	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
+	ADDQ        dyRow+72(FP), DX
+	ADDQ        xRow+88(FP), BX
+	DECQ        (SP)
 	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Z0, Z0
-	VMOVUPS     Z0, (AX)
-	VADDPS      64(AX), Z1, Z1
-	VMOVUPS     Z1, 64(AX)
-	VADDPS      128(AX), Z2, Z2
-	VMOVUPS     Z2, 128(AX)
-	VADDPS      192(AX), Z3, Z3
-	VMOVUPS     Z3, 192(AX)
+	MOVQ        sums_base+112(FP), SI
+	VADDPS      (SI), Z0, Z0
+	VMOVUPS     Z0, (SI)
+	VADDPS      64(SI), Z1, Z1
+	VMOVUPS     Z1, 64(SI)
+	VADDPS      128(SI), Z2, Z2
+	VMOVUPS     Z2, 128(SI)
+	VADDPS      192(SI), Z3, Z3
+	VMOVUPS     Z3, 192(SI)
+	ADDQ        $0x00000100, sums_base+112(FP)
+	ADDQ        $0x40, dy_base+0(FP)
+	DECQ        strips+48(FP)
+	JNZ         strip
 	VZEROUPPER
 	RET
 
-// func outerLanesAVX512_2_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerLanesAVX512_2_1x3(SB), NOSPLIT, $0-160
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+// func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·narrowAVX512_2_3x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ xTap+104(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R9)(R9*1), R10
+	MOVQ next_base+136(FP), R11
 
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
-
-row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
-
-position:
-	VMOVUPS     (R12), Z7
-	VMOVUPS     64(R12), Z8
-	VMOVUPS     128(R12), Z9
-	VPERMILPS   $0xa0, (R11), Z6
-	VFMADD231PS Z7, Z6, Z0
-	VFMADD231PS Z8, Z6, Z1
-	VFMADD231PS Z9, Z6, Z2
-	VPERMILPS   $0xf5, (R11), Z6
-	VFMADD231PS Z7, Z6, Z3
-	VFMADD231PS Z8, Z6, Z4
-	VFMADD231PS Z9, Z6, Z5
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
-	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
-	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Z0, Z0
-	VMOVUPS     Z0, (AX)
-	VADDPS      64(AX), Z1, Z1
-	VMOVUPS     Z1, 64(AX)
-	VADDPS      128(AX), Z2, Z2
-	VMOVUPS     Z2, 128(AX)
-	VADDPS      192(AX), Z3, Z3
-	VMOVUPS     Z3, 192(AX)
-	VADDPS      256(AX), Z4, Z4
-	VMOVUPS     Z4, 256(AX)
-	VADDPS      320(AX), Z5, Z5
-	VMOVUPS     Z5, 320(AX)
-	VZEROUPPER
-	RET
-
-// func outerLanesAVX512_4_1x3(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, xTap int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerLanesAVX512_4_1x3(SB), NOSPLIT, $0-160
+strip:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3480,85 +3507,726 @@ TEXT ·outerLanesAVX512_4_1x3(SB), NOSPLIT, $0-160
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   dy_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
-
-image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (R12), Z13
-	VMOVUPS     64(R12), Z14
-	VMOVUPS     128(R12), Z15
-	VPERMILPS   $0x00, (R11), Z12
-	VFMADD231PS Z13, Z12, Z0
-	VFMADD231PS Z14, Z12, Z1
-	VFMADD231PS Z15, Z12, Z2
-	VPERMILPS   $0x55, (R11), Z12
-	VFMADD231PS Z13, Z12, Z3
-	VFMADD231PS Z14, Z12, Z4
-	VFMADD231PS Z15, Z12, Z5
-	VPERMILPS   $0xaa, (R11), Z12
-	VFMADD231PS Z13, Z12, Z6
-	VFMADD231PS Z14, Z12, Z7
-	VFMADD231PS Z15, Z12, Z8
-	VPERMILPS   $0xff, (R11), Z12
-	VFMADD231PS Z13, Z12, Z9
-	VFMADD231PS Z14, Z12, Z10
-	VFMADD231PS Z15, Z12, Z11
-	ADDQ        DI, R11
-	ADDQ        R8, R12
-	DECQ        SI
-	JNZ         position
-	MOVQ        dyRow+88(FP), SI
-	LEAQ        (R9)(SI*4), R9
-	MOVQ        xRow+112(FP), SI
-	LEAQ        (R10)(SI*4), R10
-	DECQ        BX
-	JNZ         row
-	MOVQ        dyImage+80(FP), BX
-	LEAQ        (AX)(BX*4), AX
-	MOVQ        xImage+104(FP), BX
-	LEAQ        (CX)(BX*4), CX
-	DECQ        DX
-	JNZ         image
-	MOVQ        sums_base+136(FP), AX
-	VADDPS      (AX), Z0, Z0
-	VMOVUPS     Z0, (AX)
-	VADDPS      64(AX), Z1, Z1
-	VMOVUPS     Z1, 64(AX)
-	VADDPS      128(AX), Z2, Z2
-	VMOVUPS     Z2, 128(AX)
-	VADDPS      192(AX), Z3, Z3
-	VMOVUPS     Z3, 192(AX)
-	VADDPS      256(AX), Z4, Z4
-	VMOVUPS     Z4, 256(AX)
-	VADDPS      320(AX), Z5, Z5
-	VMOVUPS     Z5, 320(AX)
-	VADDPS      384(AX), Z6, Z6
-	VMOVUPS     Z6, 384(AX)
-	VADDPS      448(AX), Z7, Z7
-	VMOVUPS     Z7, 448(AX)
-	VADDPS      512(AX), Z8, Z8
-	VMOVUPS     Z8, 512(AX)
-	VADDPS      576(AX), Z9, Z9
-	VMOVUPS     Z9, 576(AX)
-	VADDPS      640(AX), Z10, Z10
-	VMOVUPS     Z10, 640(AX)
-	VADDPS      704(AX), Z11, Z11
-	VMOVUPS     Z11, 704(AX)
+	VBROADCASTF32X8 (SI), Z18
+	VBROADCASTF32X8 32(SI), Z19
+	VMOVUPS         (DI), Z20
+	VMOVUPS         64(DI), Z21
+	VMOVUPS         128(DI), Z22
+	VFMADD231PS     Z20, Z18, Z0
+	VFMADD231PS     Z21, Z18, Z1
+	VFMADD231PS     Z22, Z18, Z2
+	VFMADD231PS     Z20, Z19, Z3
+	VFMADD231PS     Z21, Z19, Z4
+	VFMADD231PS     Z22, Z19, Z5
+	VMOVUPS         (DI)(R9*1), Z20
+	VMOVUPS         64(DI)(R9*1), Z21
+	VMOVUPS         128(DI)(R9*1), Z22
+	VFMADD231PS     Z20, Z18, Z6
+	VFMADD231PS     Z21, Z18, Z7
+	VFMADD231PS     Z22, Z18, Z8
+	VFMADD231PS     Z20, Z19, Z9
+	VFMADD231PS     Z21, Z19, Z10
+	VFMADD231PS     Z22, Z19, Z11
+	VMOVUPS         (DI)(R10*1), Z20
+	VMOVUPS         64(DI)(R10*1), Z21
+	VMOVUPS         128(DI)(R10*1), Z22
+	VFMADD231PS     Z20, Z18, Z12
+	VFMADD231PS     Z21, Z18, Z13
+	VFMADD231PS     Z22, Z18, Z14
+	VFMADD231PS     Z20, Z19, Z15
+	VFMADD231PS     Z21, Z19, Z16
+	VFMADD231PS     Z22, Z19, Z17
+	PREFETCHT1      (R11)
+	ADDQ            step+160(FP), R11
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JNZ             position
+	ADDQ            dyRow+72(FP), DX
+	ADDQ            xRow+88(FP), BX
+	DECQ            (SP)
+	JNZ             row
+	MOVQ            sums_base+112(FP), SI
+	VADDPS          (SI), Z0, Z0
+	VMOVUPS         Z0, (SI)
+	VADDPS          64(SI), Z1, Z1
+	VMOVUPS         Z1, 64(SI)
+	VADDPS          128(SI), Z2, Z2
+	VMOVUPS         Z2, 128(SI)
+	VADDPS          192(SI), Z3, Z3
+	VMOVUPS         Z3, 192(SI)
+	VADDPS          256(SI), Z4, Z4
+	VMOVUPS         Z4, 256(SI)
+	VADDPS          320(SI), Z5, Z5
+	VMOVUPS         Z5, 320(SI)
+	VADDPS          384(SI), Z6, Z6
+	VMOVUPS         Z6, 384(SI)
+	VADDPS          448(SI), Z7, Z7
+	VMOVUPS         Z7, 448(SI)
+	VADDPS          512(SI), Z8, Z8
+	VMOVUPS         Z8, 512(SI)
+	VADDPS          576(SI), Z9, Z9
+	VMOVUPS         Z9, 576(SI)
+	VADDPS          640(SI), Z10, Z10
+	VMOVUPS         Z10, 640(SI)
+	VADDPS          704(SI), Z11, Z11
+	VMOVUPS         Z11, 704(SI)
+	VADDPS          768(SI), Z12, Z12
+	VMOVUPS         Z12, 768(SI)
+	VADDPS          832(SI), Z13, Z13
+	VMOVUPS         Z13, 832(SI)
+	VADDPS          896(SI), Z14, Z14
+	VMOVUPS         Z14, 896(SI)
+	VADDPS          960(SI), Z15, Z15
+	VMOVUPS         Z15, 960(SI)
+	VADDPS          1024(SI), Z16, Z16
+	VMOVUPS         Z16, 1024(SI)
+	VADDPS          1088(SI), Z17, Z17
+	VMOVUPS         Z17, 1088(SI)
+	ADDQ            $0x00000480, sums_base+112(FP)
+	ADDQ            $0x40, dy_base+0(FP)
+	DECQ            strips+48(FP)
+	JNZ             strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·narrowAVX512_2_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS         (DI), Z7
+	VMOVUPS         64(DI), Z8
+	VMOVUPS         128(DI), Z9
+	VBROADCASTF32X8 (SI), Z6
+	VFMADD231PS     Z7, Z6, Z0
+	VFMADD231PS     Z8, Z6, Z1
+	VFMADD231PS     Z9, Z6, Z2
+	VBROADCASTF32X8 32(SI), Z6
+	VFMADD231PS     Z7, Z6, Z3
+	VFMADD231PS     Z8, Z6, Z4
+	VFMADD231PS     Z9, Z6, Z5
+	PREFETCHT1      (R9)
+	ADDQ            step+160(FP), R9
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JNZ             position
+	ADDQ            dyRow+72(FP), DX
+	ADDQ            xRow+88(FP), BX
+	DECQ            (SP)
+	JNZ             row
+	MOVQ            sums_base+112(FP), SI
+	VADDPS          (SI), Z0, Z0
+	VMOVUPS         Z0, (SI)
+	VADDPS          64(SI), Z1, Z1
+	VMOVUPS         Z1, 64(SI)
+	VADDPS          128(SI), Z2, Z2
+	VMOVUPS         Z2, 128(SI)
+	VADDPS          192(SI), Z3, Z3
+	VMOVUPS         Z3, 192(SI)
+	VADDPS          256(SI), Z4, Z4
+	VMOVUPS         Z4, 256(SI)
+	VADDPS          320(SI), Z5, Z5
+	VMOVUPS         Z5, 320(SI)
+	ADDQ            $0x00000180, sums_base+112(FP)
+	ADDQ            $0x40, dy_base+0(FP)
+	DECQ            strips+48(FP)
+	JNZ             strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_4_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS         (DI), Z13
+	VMOVUPS         64(DI), Z14
+	VMOVUPS         128(DI), Z15
+	VBROADCASTF32X4 (SI), Z12
+	VFMADD231PS     Z13, Z12, Z0
+	VFMADD231PS     Z14, Z12, Z1
+	VFMADD231PS     Z15, Z12, Z2
+	VBROADCASTF32X4 16(SI), Z12
+	VFMADD231PS     Z13, Z12, Z3
+	VFMADD231PS     Z14, Z12, Z4
+	VFMADD231PS     Z15, Z12, Z5
+	VBROADCASTF32X4 32(SI), Z12
+	VFMADD231PS     Z13, Z12, Z6
+	VFMADD231PS     Z14, Z12, Z7
+	VFMADD231PS     Z15, Z12, Z8
+	VBROADCASTF32X4 48(SI), Z12
+	VFMADD231PS     Z13, Z12, Z9
+	VFMADD231PS     Z14, Z12, Z10
+	VFMADD231PS     Z15, Z12, Z11
+	PREFETCHT1      (R9)
+	ADDQ            step+160(FP), R9
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JNZ             position
+	ADDQ            dyRow+72(FP), DX
+	ADDQ            xRow+88(FP), BX
+	DECQ            (SP)
+	JNZ             row
+	MOVQ            sums_base+112(FP), SI
+	VADDPS          (SI), Z0, Z0
+	VMOVUPS         Z0, (SI)
+	VADDPS          64(SI), Z1, Z1
+	VMOVUPS         Z1, 64(SI)
+	VADDPS          128(SI), Z2, Z2
+	VMOVUPS         Z2, 128(SI)
+	VADDPS          192(SI), Z3, Z3
+	VMOVUPS         Z3, 192(SI)
+	VADDPS          256(SI), Z4, Z4
+	VMOVUPS         Z4, 256(SI)
+	VADDPS          320(SI), Z5, Z5
+	VMOVUPS         Z5, 320(SI)
+	VADDPS          384(SI), Z6, Z6
+	VMOVUPS         Z6, 384(SI)
+	VADDPS          448(SI), Z7, Z7
+	VMOVUPS         Z7, 448(SI)
+	VADDPS          512(SI), Z8, Z8
+	VMOVUPS         Z8, 512(SI)
+	VADDPS          576(SI), Z9, Z9
+	VMOVUPS         Z9, 576(SI)
+	VADDPS          640(SI), Z10, Z10
+	VMOVUPS         Z10, 640(SI)
+	VADDPS          704(SI), Z11, Z11
+	VMOVUPS         Z11, 704(SI)
+	ADDQ            $0x00000300, sums_base+112(FP)
+	ADDQ            $0x40, dy_base+0(FP)
+	DECQ            strips+48(FP)
+	JNZ             strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_8_1x3(SB), NOSPLIT, $8-168
+	SHLQ  $0x02, dyRow+72(FP)
+	SHLQ  $0x02, xRow+88(FP)
+	MOVQ  dyCol+80(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  xCol+96(FP), CX
+	SHLQ  $0x02, CX
+	MOVL  $0x0000ff00, DX
+	KMOVW DX, K1
+	MOVQ  next_base+136(FP), R9
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS      (DI), Z25
+	VMOVUPS      64(DI), Z26
+	VMOVUPS      128(DI), Z27
+	VBROADCASTSD (SI), Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSD 8(SI), Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSD 16(SI), Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSD 24(SI), Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSD 32(SI), Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSD 40(SI), Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSD 48(SI), Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSD 56(SI), Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	PREFETCHT1   (R9)
+	ADDQ         step+160(FP), R9
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          position
+	ADDQ         dyRow+72(FP), DX
+	ADDQ         xRow+88(FP), BX
+	DECQ         (SP)
+	JNZ          row
+	MOVQ         sums_base+112(FP), SI
+	VADDPS       (SI), Z0, Z0
+	VMOVUPS      Z0, (SI)
+	VADDPS       64(SI), Z1, Z1
+	VMOVUPS      Z1, 64(SI)
+	VADDPS       128(SI), Z2, Z2
+	VMOVUPS      Z2, 128(SI)
+	VADDPS       192(SI), Z3, Z3
+	VMOVUPS      Z3, 192(SI)
+	VADDPS       256(SI), Z4, Z4
+	VMOVUPS      Z4, 256(SI)
+	VADDPS       320(SI), Z5, Z5
+	VMOVUPS      Z5, 320(SI)
+	VADDPS       384(SI), Z6, Z6
+	VMOVUPS      Z6, 384(SI)
+	VADDPS       448(SI), Z7, Z7
+	VMOVUPS      Z7, 448(SI)
+	VADDPS       512(SI), Z8, Z8
+	VMOVUPS      Z8, 512(SI)
+	VADDPS       576(SI), Z9, Z9
+	VMOVUPS      Z9, 576(SI)
+	VADDPS       640(SI), Z10, Z10
+	VMOVUPS      Z10, 640(SI)
+	VADDPS       704(SI), Z11, Z11
+	VMOVUPS      Z11, 704(SI)
+	VADDPS       768(SI), Z12, Z12
+	VMOVUPS      Z12, 768(SI)
+	VADDPS       832(SI), Z13, Z13
+	VMOVUPS      Z13, 832(SI)
+	VADDPS       896(SI), Z14, Z14
+	VMOVUPS      Z14, 896(SI)
+	VADDPS       960(SI), Z15, Z15
+	VMOVUPS      Z15, 960(SI)
+	VADDPS       1024(SI), Z16, Z16
+	VMOVUPS      Z16, 1024(SI)
+	VADDPS       1088(SI), Z17, Z17
+	VMOVUPS      Z17, 1088(SI)
+	VADDPS       1152(SI), Z18, Z18
+	VMOVUPS      Z18, 1152(SI)
+	VADDPS       1216(SI), Z19, Z19
+	VMOVUPS      Z19, 1216(SI)
+	VADDPS       1280(SI), Z20, Z20
+	VMOVUPS      Z20, 1280(SI)
+	VADDPS       1344(SI), Z21, Z21
+	VMOVUPS      Z21, 1344(SI)
+	VADDPS       1408(SI), Z22, Z22
+	VMOVUPS      Z22, 1408(SI)
+	VADDPS       1472(SI), Z23, Z23
+	VMOVUPS      Z23, 1472(SI)
+	ADDQ         $0x00000600, sums_base+112(FP)
+	ADDQ         $0x40, dy_base+0(FP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_16_1x3(SB), NOSPLIT, $8-168
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ next_base+136(FP), R9
+
+strip:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS      (DI), Z25
+	VMOVUPS      64(DI), Z26
+	VMOVUPS      128(DI), Z27
+	VBROADCASTSS (SI), Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS 4(SI), Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS 8(SI), Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS 12(SI), Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS 16(SI), Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS 20(SI), Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS 24(SI), Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS 28(SI), Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	PREFETCHT1   (R9)
+	ADDQ         step+160(FP), R9
+	ADDQ         AX, SI
+	ADDQ         CX, DI
+	DECQ         R8
+	JNZ          position
+	ADDQ         dyRow+72(FP), DX
+	ADDQ         xRow+88(FP), BX
+	DECQ         (SP)
+	JNZ          row
+	MOVQ         sums_base+112(FP), SI
+	VADDPS       (SI), Z0, Z0
+	VMOVUPS      Z0, (SI)
+	VADDPS       64(SI), Z1, Z1
+	VMOVUPS      Z1, 64(SI)
+	VADDPS       128(SI), Z2, Z2
+	VMOVUPS      Z2, 128(SI)
+	VADDPS       192(SI), Z3, Z3
+	VMOVUPS      Z3, 192(SI)
+	VADDPS       256(SI), Z4, Z4
+	VMOVUPS      Z4, 256(SI)
+	VADDPS       320(SI), Z5, Z5
+	VMOVUPS      Z5, 320(SI)
+	VADDPS       384(SI), Z6, Z6
+	VMOVUPS      Z6, 384(SI)
+	VADDPS       448(SI), Z7, Z7
+	VMOVUPS      Z7, 448(SI)
+	VADDPS       512(SI), Z8, Z8
+	VMOVUPS      Z8, 512(SI)
+	VADDPS       576(SI), Z9, Z9
+	VMOVUPS      Z9, 576(SI)
+	VADDPS       640(SI), Z10, Z10
+	VMOVUPS      Z10, 640(SI)
+	VADDPS       704(SI), Z11, Z11
+	VMOVUPS      Z11, 704(SI)
+	VADDPS       768(SI), Z12, Z12
+	VMOVUPS      Z12, 768(SI)
+	VADDPS       832(SI), Z13, Z13
+	VMOVUPS      Z13, 832(SI)
+	VADDPS       896(SI), Z14, Z14
+	VMOVUPS      Z14, 896(SI)
+	VADDPS       960(SI), Z15, Z15
+	VMOVUPS      Z15, 960(SI)
+	VADDPS       1024(SI), Z16, Z16
+	VMOVUPS      Z16, 1024(SI)
+	VADDPS       1088(SI), Z17, Z17
+	VMOVUPS      Z17, 1088(SI)
+	VADDPS       1152(SI), Z18, Z18
+	VMOVUPS      Z18, 1152(SI)
+	VADDPS       1216(SI), Z19, Z19
+	VMOVUPS      Z19, 1216(SI)
+	VADDPS       1280(SI), Z20, Z20
+	VMOVUPS      Z20, 1280(SI)
+	VADDPS       1344(SI), Z21, Z21
+	VMOVUPS      Z21, 1344(SI)
+	VADDPS       1408(SI), Z22, Z22
+	VMOVUPS      Z22, 1408(SI)
+	VADDPS       1472(SI), Z23, Z23
+	VMOVUPS      Z23, 1472(SI)
+	ADDQ         $0x00000600, sums_base+112(FP)
+	ADDQ         $0x20, dy_base+0(FP)
+	DECQ         strips+48(FP)
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func dealAVX2(to []float32, from []float32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
+// Requires: AVX
+TEXT ·dealAVX2(SB), NOSPLIT, $0-112
+	SHLQ    $0x02, toRow+80(FP)
+	SHLQ    $0x02, fromRow+96(FP)
+	MOVQ    toVector+88(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    fromCol+104(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    last+72(FP), BX
+	LEAQ    laneMasks<>+0(SB), DX
+	SHLQ    $0x02, BX
+	SUBQ    BX, DX
+	VMOVUPS 32(DX), Y0
+
+row:
+	MOVQ to_base+0(FP), DX
+	MOVQ from_base+24(FP), BX
+	MOVQ cols+56(FP), R8
+
+col:
+	MOVQ DX, DI
+	MOVQ BX, SI
+	MOVQ vectors+64(FP), R9
+	DECQ R9
+	JZ   last
+
+vector:
+	VMOVUPS (SI), Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $0x20, SI
+	ADDQ    AX, DI
+	DECQ    R9
+	JNZ     vector
+
+last:
+	VMASKMOVPS (SI), Y0, Y1
+	VMOVUPS    Y1, (DI)
+	ADDQ       CX, BX
+	ADDQ       $0x20, DX
+	DECQ       R8
+	JNZ        col
+	MOVQ       toRow+80(FP), SI
+	ADDQ       SI, to_base+0(FP)
+	MOVQ       fromRow+96(FP), SI
+	ADDQ       SI, from_base+24(FP)
+	DECQ       rows+48(FP)
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func dealAVX512(to []float32, from []float32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
+// Requires: AVX, AVX512F
+TEXT ·dealAVX512(SB), NOSPLIT, $0-112
+	SHLQ  $0x02, toRow+80(FP)
+	SHLQ  $0x02, fromRow+96(FP)
+	MOVQ  toVector+88(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  fromCol+104(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  last+72(FP), CX
+	MOVL  $0x0000ffff, BX
+	NEGQ  CX
+	ADDQ  $0x10, CX
+	SHRL  CL, BX
+	KMOVW BX, K1
+
+row:
+	MOVQ to_base+0(FP), CX
+	MOVQ from_base+24(FP), BX
+	MOVQ cols+56(FP), R8
+
+col:
+	MOVQ CX, DI
+	MOVQ BX, SI
+	MOVQ vectors+64(FP), R9
+	DECQ R9
+	JZ   last
+
+vector:
+	VMOVUPS (SI), Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, SI
+	ADDQ    AX, DI
+	DECQ    R9
+	JNZ     vector
+
+last:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS   Z0, (DI)
+	ADDQ      DX, BX
+	ADDQ      $0x40, CX
+	DECQ      R8
+	JNZ       col
+	MOVQ      toRow+80(FP), SI
+	ADDQ      SI, to_base+0(FP)
+	MOVQ      fromRow+96(FP), SI
+	ADDQ      SI, from_base+24(FP)
+	DECQ      rows+48(FP)
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func dealAVX512Ordered(to []float32, from []float32, order []int32, rows int, cols int, vectors int, last int, toRow int, toVector int, fromRow int, fromCol int)
+// Requires: AVX, AVX512F
+TEXT ·dealAVX512Ordered(SB), NOSPLIT, $0-136
+	SHLQ      $0x02, toRow+104(FP)
+	SHLQ      $0x02, fromRow+120(FP)
+	MOVQ      toVector+112(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      fromCol+128(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      last+96(FP), CX
+	MOVL      $0x0000ffff, BX
+	NEGQ      CX
+	ADDQ      $0x10, CX
+	SHRL      CL, BX
+	KMOVW     BX, K1
+	MOVQ      order_base+48(FP), CX
+	VMOVDQU32 (CX), Z0
+
+row:
+	MOVQ to_base+0(FP), CX
+	MOVQ from_base+24(FP), BX
+	MOVQ cols+80(FP), R8
+
+col:
+	MOVQ CX, DI
+	MOVQ BX, SI
+	MOVQ vectors+88(FP), R9
+	DECQ R9
+	JZ   last
+
+vector:
+	VMOVUPS (SI), Z1
+	VPERMPS Z1, Z0, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ    $0x40, SI
+	ADDQ    AX, DI
+	DECQ    R9
+	JNZ     vector
+
+last:
+	VMOVUPS.Z (SI), K1, Z1
+	VPERMPS   Z1, Z0, Z1
+	VMOVUPS   Z1, (DI)
+	ADDQ      DX, BX
+	ADDQ      $0x40, CX
+	DECQ      R8
+	JNZ       col
+	MOVQ      toRow+104(FP), SI
+	ADDQ      SI, to_base+0(FP)
+	MOVQ      fromRow+120(FP), SI
+	ADDQ      SI, from_base+24(FP)
+	DECQ      rows+72(FP)
+	JNZ       row
 	VZEROUPPER
 	RET
 

@@ -122,19 +122,26 @@ func outerReference(rows, width int, dy, x []float32, strips, images, mapRows, c
 	}
 }
 
-// outerLanesReference is what every outer tile in lanes computes, for the tests.
-func outerLanesReference(per, taps, rows, width int, dy, x []float32, images, mapRows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
-	for n := range images {
-		for h := range mapRows {
-			for c := range cols {
-				g, v := dy[n*dyImage+h*dyRow+c*dyCol:], x[n*xImage+h*xRow+c*xCol:]
-				for t := range taps {
-					for p := range per {
-						for i := range rows * width {
-							sums[(t*per+p)*rows*width+i] += g[i%width/per*per+p] * v[t*xTap+i]
-						}
-					}
+// narrowReference is what every narrowTile computes, for the tests.
+func narrowReference(k *narrowTile, dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums []float32) {
+	group, channel := k.per, 1 // lanes from group to group, from channel to channel
+	if k.dealt {
+		group, channel = 1, k.lanes/k.per
+	}
+	for h := range rows {
+		for c := range cols {
+			g, v := dy[h*dyRow+c*dyCol:], x[h*xRow+c*xCol:]
+			for i := range strips * k.taps * k.block * k.rows * k.lanes {
+				l, col := i%k.lanes, i/k.lanes%k.rows
+				p, tap := i/k.lanes/k.rows%k.block, i/k.lanes/k.rows/k.block%k.taps
+				p += i / k.lanes / k.rows / k.block / k.taps * k.block
+				from := p * channel
+				if k.dealt {
+					from += l % channel
+				} else {
+					from += l / group * group
 				}
+				sums[i] += g[from] * v[tap*xTap+col*k.lanes+l]
 			}
 		}
 	}
@@ -211,7 +218,7 @@ func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []flo
 }
 
 // outer2x4 is outerReference with sums in registers.
-func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, _ int, sums []float32) {
+func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
 	for range strips {
 		var a, b, c, d, e, f, g, h float32
 		for n := range images {
@@ -239,21 +246,19 @@ func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol
 	}
 }
 
-// outerLanes1x4 is outerLanesReference for one vector of four lanes.
-func outerLanes1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, _ int, sums []float32) {
+// narrow1x4 is narrowReference for one vector of four lanes.
+func narrow1x4(dy, x []float32, _, rows, cols, dyRow, dyCol, xRow, xCol, _ int, sums, _ []float32, _ int) {
 	var a, b, c, d float32
-	for n := range images {
-		for r := range rows {
-			i, j := n*dyImage+r*dyRow, n*xImage+r*xRow
-			for range cols {
-				g, v := dy[i:][:4], x[j:][:4]
-				a += g[0] * v[0]
-				b += g[1] * v[1]
-				c += g[2] * v[2]
-				d += g[3] * v[3]
-				i += dyCol
-				j += xCol
-			}
+	for r := range rows {
+		i, j := r*dyRow, r*xRow
+		for range cols {
+			g, v := dy[i:][:4], x[j:][:4]
+			a += g[0] * v[0]
+			b += g[1] * v[1]
+			c += g[2] * v[2]
+			d += g[3] * v[3]
+			i += dyCol
+			j += xCol
 		}
 	}
 	for i, v := range [4]float32{a, b, c, d} {
@@ -261,14 +266,14 @@ func outerLanes1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol
 	}
 }
 
-// outerPairs1x4 is outerLanesReference for one vector of four lanes in groups of two.
-func outerPairs1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
-	outerLanesReference(2, 1, 1, 4, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
+// narrowPairs1x4 is narrowReference for one vector of four lanes in groups of two.
+func narrowPairs1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+	narrowReference(&narrowTile{per: 2, block: 2, taps: 1, rows: 1, lanes: 4}, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
 }
 
-// outerFours1x4 is outerLanesReference for one vector of four lanes in a group of four.
-func outerFours1x4(dy, x []float32, _, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
-	outerLanesReference(4, 1, 1, 4, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
+// narrowFours1x4 is narrowReference for one vector of four lanes in a group of four.
+func narrowFours1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+	narrowReference(&narrowTile{per: 4, block: 4, taps: 1, rows: 1, lanes: 4}, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
 }
 
 // dotReference is what every dotTile computes, for the tests: mr and nr are the tile's.

@@ -40,14 +40,23 @@ func lanesInReference(k *tile) tileFunc {
 }
 
 func outerInReference(k *outerTile) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
 		outerReference(k.rows, k.width, dy, x, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, sums)
 	}
 }
 
-func outerLanesInReference(k *outerTile) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32) {
-		outerLanesReference(k.per, k.taps, k.rows, k.width, dy, x, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap, sums)
+func narrowInReference(k *narrowTile) narrowFunc {
+	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+		narrowReference(k, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
+	}
+}
+
+func dealInReference(t *tier) dealFunc {
+	return func(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
+		if !t.dealt {
+			per = 0
+		}
+		dealReference(t.lanesTile.width, per, to, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
 	}
 }
 
@@ -163,16 +172,14 @@ func TestDirectGradTilesComputeTheirReference(t *testing.T) {
 func TestOuterTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	eachTier(t, func(t *testing.T, tier *tier) {
-		check := func(k *outerTile, lanes bool, want outerFunc) {
+		for i := range tier.outers {
+			k := &tier.outers[i]
 			for _, n := range [][3]int{{1, 1, 1}, {1, 1, 7}, {2, 3, 4}} {
 				dyCol, xCol := 17+r.IntN(5), 13+r.IntN(5)
 				dyRow, xRow := 5*dyCol+r.IntN(9), 6*xCol+r.IntN(9)
 				dyImage, xImage := 4*dyRow, 5*xRow
 				dy, x := randoms(r, 2*dyImage+8*dyCol+64), randoms(r, 2*xImage+8*xCol+16*16)
-				strips := 1
-				if !lanes {
-					strips += r.IntN(3)
-				}
+				strips := 1 + r.IntN(3)
 				all := strips * k.sums()
 				sums := randoms(r, all+8)
 				for i := range sums {
@@ -181,18 +188,55 @@ func TestOuterTilesComputeTheirReference(t *testing.T) {
 					}
 				}
 				expect := slices.Clone(sums)
-				want(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, 11, expect[4:])
-				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, 11, sums[4:])
-				sameUpTo(t, fmt.Sprintf("%d×%dx%d, lanes %v, %v", k.taps, k.rows, k.width, lanes, n), sums, expect, n[0]*n[1]*n[2]+1)
+				outerReference(k.rows, k.width, dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, expect[4:])
+				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, sums[4:])
+				sameUpTo(t, fmt.Sprintf("%dx%d, %v", k.rows, k.width, n), sums, expect, n[0]*n[1]*n[2]+1)
 			}
 		}
-		for i := range tier.outers {
-			check(&tier.outers[i], false, outerInReference(&tier.outers[i]))
-		}
-		for i := range tier.outerLanes {
-			check(&tier.outerLanes[i], true, outerLanesInReference(&tier.outerLanes[i]))
+	})
+}
+
+func TestNarrowTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.narrows {
+			k := &tier.narrows[i]
+			for _, n := range [][2]int{{1, 1}, {1, 7}, {3, 4}} {
+				for strips := 1; strips <= k.per/k.block; strips++ {
+					dyCol, xCol := k.lanes+r.IntN(5), k.lanes+r.IntN(5)
+					dyRow, xRow, xTap := 7*dyCol+r.IntN(9), 7*xCol+r.IntN(9), 11
+					dy, x := randoms(r, n[0]*dyRow+dyCol), randoms(r, n[0]*xRow+2*xTap+k.rows*k.lanes)
+					all := strips * k.sums() / k.per * k.block
+					sums := canaries(all + 8)
+					copy(sums[4:], randoms(r, all))
+					expect := slices.Clone(sums)
+					narrowReference(k, dy, x, strips, n[0], n[1], dyRow, dyCol, xRow, xCol, xTap, expect[4:])
+					k.run(dy, x, strips, n[0], n[1], dyRow, dyCol, xRow, xCol, xTap, sums[4:], x, 64)
+					sameUpTo(t, fmt.Sprintf("groups of %d, %d×%d taps, %v", k.per, k.taps, k.rows, n), sums, expect, n[0]*n[1]+1)
+				}
+			}
 		}
 	})
+}
+
+func TestDealsKeepTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 5))
+	for _, tier := range available() {
+		want, lanes := dealInReference(tier), tier.lanesTile.width
+		for per := 1; per <= lanes; per *= 2 {
+			for channels := 1; channels <= 2*lanes+1; channels++ {
+				rows, cols := 2, 3
+				fromCol, toRow := channels+1, cols*lanes+5
+				fromRow, toVector := cols*fromCol+2, rows*toRow+3
+				from := randoms(r, rows*fromRow)
+				got := canaries(ceil(channels, lanes)*toVector + 4)
+				expect := slices.Clone(got)
+				want(per, expect, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
+				tier.deal(per, got, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
+				sameUpTo(t, fmt.Sprintf("%s: %d channels in groups of %d", tier.name, channels, per), got, expect, 0)
+			}
+		}
+	}
 }
 
 func TestDotsComputeTheirReference(t *testing.T) {

@@ -17,7 +17,9 @@ type tier struct {
 	direct      []directTile     // of narrow groups that are read where they are
 	directGrads []directGradTile // of data gradients of stride 2 in such groups
 	outers      []outerTile      // of filter gradients
-	outerLanes  []outerTile      // the same in lanes, the longest first
+	narrows     []narrowTile     // of those of narrow groups; of one row of taps the longest first
+	deal        dealFunc         // to the narrows' vectors
+	dealt       bool             // in the order of dealtChannel
 	dots        []dotTile        // of linear layers
 	rows        rowOps
 	caches      caches // that calls are divided for
@@ -54,16 +56,17 @@ const dotUnit = 16
 var tiers = []*tier{&generic, &avx2, &avx512}
 
 var generic = tier{
-	name:       "generic",
-	lanes:      1,
-	tiles:      []tile{{2, 4, 4, tile2x4}},
-	lanesTile:  tile{2, 4, 4, lanes2x4},
-	spread:     4,
-	outers:     []outerTile{{0, 1, 2, 4, 4, outer2x4}},
-	outerLanes: []outerTile{{1, 1, 1, 4, 4, outerLanes1x4}, {2, 1, 1, 4, 4, outerPairs1x4}, {4, 1, 1, 4, 4, outerFours1x4}},
-	dots:       []dotTile{{2, 2, dot2x2}},
-	rows:       genericRows,
-	caches:     usualCaches,
+	name:      "generic",
+	lanes:     1,
+	tiles:     []tile{{2, 4, 4, tile2x4}},
+	lanesTile: tile{2, 4, 4, lanes2x4},
+	spread:    4,
+	outers:    []outerTile{{2, 4, 4, outer2x4}},
+	narrows:   []narrowTile{{1, 1, 1, 1, 4, false, narrow1x4}, {2, 2, 1, 1, 4, false, narrowPairs1x4}, {4, 4, 1, 1, 4, false, narrowFours1x4}},
+	deal:      dealGo,
+	dots:      []dotTile{{2, 2, dot2x2}},
+	rows:      genericRows,
+	caches:    usualCaches,
 }
 
 // chosen returns the tier that CLEAVE_CPU asks for, or else the best that this machine has.

@@ -24,9 +24,10 @@ func init() {
 			directGrads: []directGradFunc{
 				directGradAVX2_1, directGradAVX2_2, directGradAVX2_4, directGradAVX2_8,
 			},
-			outers:     []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
-			outerLanes: []outerFunc{outerLanesAVX2_1_3x3, outerLanesAVX2_1_1x12, outerLanesAVX2_1_1x4, outerLanesAVX2_2_1x3, outerLanesAVX2_4_1x3},
-			dots:       []dotFunc{dotAVX2_4x3, dotAVX2_1x8},
+			outers:  []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
+			narrows: []narrowFunc{narrowAVX2_1_3x3, narrowAVX2_1_1x12, narrowAVX2_1_1x4, narrowAVX2_2_1x3, narrowAVX2_4_1x3, narrowAVX2_8_1x3},
+			deal:    dealEights,
+			dots:    []dotFunc{dotAVX2_4x3, dotAVX2_1x8},
 		})
 		if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ {
 			avx512.set(functions{
@@ -49,9 +50,10 @@ func init() {
 				directGrads: []directGradFunc{
 					directGradAVX512_1, directGradAVX512_2, directGradAVX512_4, directGradAVX512_8, directGradWideAVX512,
 				},
-				outers:     []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
-				outerLanes: []outerFunc{outerLanesAVX512_1_3x3, outerLanesAVX512_1_1x12, outerLanesAVX512_1_1x4, outerLanesAVX512_2_1x3, outerLanesAVX512_4_1x3},
-				dots:       []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8},
+				outers:  []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
+				narrows: []narrowFunc{narrowAVX512_1_3x3, narrowAVX512_1_1x12, narrowAVX512_1_1x4, narrowAVX512_2_3x3, narrowAVX512_2_1x3, narrowAVX512_4_1x3, narrowAVX512_8_1x3, narrowAVX512_16_1x3},
+				deal:    dealSixteens,
+				dots:    []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8},
 			})
 		}
 	}
@@ -64,7 +66,8 @@ type functions struct {
 	direct      []directFunc
 	directGrads []directGradFunc
 	outers      []outerFunc
-	outerLanes  []outerFunc
+	narrows     []narrowFunc
+	deal        dealFunc
 	dots        []dotFunc
 }
 
@@ -82,11 +85,42 @@ func (t *tier) set(f functions) {
 	for i := range f.outers {
 		t.outers[i].run = f.outers[i]
 	}
-	for i := range f.outerLanes {
-		t.outerLanes[i].run = f.outerLanes[i]
+	for i := range f.narrows {
+		t.narrows[i].run = f.narrows[i]
 	}
+	t.deal = f.deal
 	for i := range f.dots {
 		t.dots[i].run = f.dots[i]
 	}
 	t.rows = avx2Rows // 16 lanes would wait for memory as eight do
 }
+
+// dealEights deals to vectors of eight lanes whose channels keep their order.
+func dealEights(_ int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
+	vectors := ceil(channels, 8)
+	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*8-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	dealAVX2(to, from, rows, cols, vectors, channels-(vectors-1)*8, toRow, toVector, fromRow, fromCol)
+}
+
+// dealSixteens deals to vectors of sixteen lanes.
+func dealSixteens(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
+	vectors := ceil(channels, 16)
+	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*16-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	last := channels - (vectors-1)*16
+	if order, ok := dealOrders[per]; ok {
+		dealAVX512Ordered(to, from, order, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)
+	} else {
+		dealAVX512(to, from, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)
+	}
+}
+
+// dealOrders are the channels of sixteen lanes where they are not in their order.
+var dealOrders = func() map[int][]int32 {
+	orders := map[int][]int32{}
+	for _, per := range []int{2, 4, 8} {
+		for l := range 16 {
+			orders[per] = append(orders[per], int32(dealtChannel(16, per, l)))
+		}
+	}
+	return orders
+}()

@@ -21,10 +21,10 @@ var (
 			{lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 7}, {lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 8},
 		},
 		directGrads: []directGradTile{{lanes: 8, per: 1, positions: 2}, {lanes: 8, per: 2, positions: 2}, {lanes: 8, per: 4, positions: 2}, {lanes: 8, per: 8, positions: 2}},
-		outers:      []outerTile{{taps: 1, rows: 12, width: 8, vector: 8}, {taps: 1, rows: 6, width: 16, vector: 8}, {taps: 1, rows: 4, width: 24, vector: 8}},
-		outerLanes: []outerTile{
-			{per: 1, taps: 3, rows: 3, width: 8, vector: 8}, {per: 1, taps: 1, rows: 12, width: 8, vector: 8}, {per: 1, taps: 1, rows: 4, width: 8, vector: 8},
-			{per: 2, taps: 1, rows: 3, width: 8, vector: 8}, {per: 4, taps: 1, rows: 3, width: 8, vector: 8},
+		outers:      []outerTile{{rows: 12, width: 8, vector: 8}, {rows: 6, width: 16, vector: 8}, {rows: 4, width: 24, vector: 8}},
+		narrows: []narrowTile{
+			{per: 1, block: 1, taps: 3, rows: 3, lanes: 8}, {per: 1, block: 1, taps: 1, rows: 12, lanes: 8}, {per: 1, block: 1, taps: 1, rows: 4, lanes: 8},
+			{per: 2, block: 2, taps: 1, rows: 3, lanes: 8}, {per: 4, block: 4, taps: 1, rows: 3, lanes: 8}, {per: 8, block: 4, taps: 1, rows: 3, lanes: 8},
 		},
 		dots:   []dotTile{{mr: 4, nr: 3}, {mr: 1, nr: 8}},
 		caches: usualCaches,
@@ -51,11 +51,15 @@ var (
 			{lanes: 16, vectors: 2, stride: 2, outputs: 7}, {lanes: 16, vectors: 2, stride: 2, outputs: 8},
 		},
 		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}, {lanes: 16, per: 8, positions: 4}, {lanes: 16, positions: 4}},
-		outers:      []outerTile{{taps: 1, rows: 12, width: 16, vector: 16}, {taps: 1, rows: 12, width: 32, vector: 16}, {taps: 1, rows: 8, width: 48, vector: 16}},
-		outerLanes: []outerTile{
-			{per: 1, taps: 3, rows: 3, width: 16, vector: 16}, {per: 1, taps: 1, rows: 12, width: 16, vector: 16}, {per: 1, taps: 1, rows: 4, width: 16, vector: 16},
-			{per: 2, taps: 1, rows: 3, width: 16, vector: 16}, {per: 4, taps: 1, rows: 3, width: 16, vector: 16},
+		outers:      []outerTile{{rows: 12, width: 16, vector: 16}, {rows: 12, width: 32, vector: 16}, {rows: 8, width: 48, vector: 16}},
+		narrows: []narrowTile{
+			{per: 1, block: 1, taps: 3, rows: 3, lanes: 16, dealt: true}, {per: 1, block: 1, taps: 1, rows: 12, lanes: 16, dealt: true},
+			{per: 1, block: 1, taps: 1, rows: 4, lanes: 16, dealt: true},
+			{per: 2, block: 2, taps: 3, rows: 3, lanes: 16, dealt: true}, {per: 2, block: 2, taps: 1, rows: 3, lanes: 16, dealt: true},
+			{per: 4, block: 4, taps: 1, rows: 3, lanes: 16, dealt: true}, {per: 8, block: 8, taps: 1, rows: 3, lanes: 16, dealt: true},
+			{per: 16, block: 8, taps: 1, rows: 3, lanes: 16, dealt: true},
 		},
+		dealt:  true,
 		dots:   []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
 		caches: largeCaches,
 	}

@@ -24,25 +24,22 @@ type tile struct {
 type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32)
 
 // outerTile adds products of dy and x to a block of filter gradients: of rows filters and
-// width floats of x, or in lanes of taps rows of rows vectors of x with one vector of dy, in
-// which the channels of each group of per take turns.
+// width floats of x.
 type outerTile struct {
-	per               int // in lanes
-	taps, rows, width int
-	vector            int // lanes of its vectors
-	run               outerFunc
+	rows, width int
+	vector      int // lanes of its vectors
+	run         outerFunc
 }
 
 // outerFunc adds to sums the products of all positions: images × rows × cols of them,
 // some floats apart in dy and in x. It does so for strips of filters that follow each
-// other in dy, and as blocks in sums; in lanes there is one. Rows of taps are xTap floats
-// apart.
+// other in dy, and as blocks in sums.
 //
-// outerReference and outerLanesReference are the same in Go.
-type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)
+// outerReference is the same in Go.
+type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32)
 
 // sums is how many sums an outer tile has.
-func (o *outerTile) sums() int { return max(1, o.per) * o.taps * o.rows * o.width }
+func (o *outerTile) sums() int { return o.rows * o.width }
 
 // cost is how long a tile takes for a position, in 48ths of a cycle: two multiply-adds or two
 // loads in a cycle.

@@ -64,12 +64,20 @@ func main() {
 		outer(t.v, t.rows, t.vectors)
 	}
 	for _, v := range []vectors{avx2, avx512} {
-		outerLanes(v, 1, 3, 3)
-		outerLanes(v, 1, 1, 12)
-		outerLanes(v, 1, 1, 4)
-		outerLanes(v, 2, 1, 3)
-		outerLanes(v, 4, 1, 3)
+		narrow(v, 1, 1, 3, 3)
+		narrow(v, 1, 1, 1, 12)
+		narrow(v, 1, 1, 1, 4)
+		if v.lanes == 16 {
+			narrow(v, 2, 2, 3, 3)
+		}
+		narrow(v, 2, 2, 1, 3)
+		narrow(v, 4, 4, 1, 3)
+		narrow(v, 8, v.lanes/2, 1, 3)
 	}
+	narrow(avx512, 16, 8, 1, 3)
+	deal(avx2, false)
+	deal(avx512, false)
+	deal(avx512, true)
 	for _, t := range []struct {
 		v      vectors
 		mr, nr int

@@ -70,7 +70,7 @@ func (v vectors) clear(rs []VecVirtual) {
 // outer writes an outerTile: sums of some filters × vectors of x.
 func outer(v vectors, rows, nv int) {
 	name := fmt.Sprintf("outer%s_%dx%d", v.name, rows, nv*v.lanes)
-	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)")
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32)")
 	Doc(fmt.Sprintf("%s is outerReference for %d filters a strip and %d floats of x.", name, rows, nv*v.lanes))
 	Pragma("noescape")
 	dyNow, sumsNow, dy := AllocLocal(8), AllocLocal(8), GP64()
@@ -106,61 +106,6 @@ func outer(v vectors, rows, nv int) {
 	ADDQ(Imm(uint64(rows*4)), dyNow)
 	DECQ(inMemory(Param("strips")))
 	JNZ(LabelRef("strip"))
-	VZEROUPPER()
-	RET()
-}
-
-// outerLanes writes an outerTile of vectors of dy and x, lane by lane: of n vectors of x in
-// each of some rows of taps, with each channel of dy's groups of per channels in turn.
-func outerLanes(v vectors, per, taps, n int) {
-	name := fmt.Sprintf("outerLanes%s_%d_%dx%d", v.name, per, taps, n)
-	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, xTap int, sums []float32)")
-	Doc(fmt.Sprintf("%s is outerLanesReference for %d rows of %d vectors of x, in groups of %d channels.", name, taps, n, per))
-	Pragma("noescape")
-	sums := v.many(taps * per * n)
-	v.clear(sums)
-	var tap, tap2 Register
-	if taps > 1 {
-		tap, tap2 = Load(Param("xTap"), GP64()), GP64()
-		SHLQ(Imm(2), tap)
-		MOVQ(tap, tap2)
-		ADDQ(tap2, tap2)
-	}
-	at := func(x Register, t, i int) Mem {
-		from := Mem{Base: x, Disp: i * v.lanes * 4}
-		if t > 0 {
-			from.Index, from.Scale = []Register{nil, tap, tap2}[t], 1
-		}
-		return from
-	}
-	g, k := v.register(), newPicker(v, per)
-	outerLoop(Load(Param("dy").Base(), GP64()), func(dy, x Register) {
-		var xs []VecVirtual
-		if per == 1 {
-			VMOVUPS(Mem{Base: dy}, g)
-		} else { // each vector of x is used more than once
-			xs = v.many(n)
-			for i, r := range xs {
-				VMOVUPS(at(x, 0, i), r)
-			}
-		}
-		for t := range taps {
-			for p := range per {
-				if per > 1 {
-					k.pick(p, Mem{Base: dy}, g)
-				}
-				for i := range n {
-					sum := sums[(t*per+p)*n+i]
-					if per == 1 {
-						VFMADD231PS(at(x, t, i), g, sum)
-					} else {
-						VFMADD231PS(xs[i], g, sum)
-					}
-				}
-			}
-		}
-	})
-	addSums(v, Load(Param("sums").Base(), GP64()), sums)
 	VZEROUPPER()
 	RET()
 }

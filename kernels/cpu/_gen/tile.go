@@ -124,13 +124,9 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	// All of y is read before any of it is written: a position may come twice.
 	MOVQ(toNow, run)
 	MOVQ(inMemory(Param("y").Base()), end)
-	mask := ws[0]
+	var mask VecVirtual
 	if v.lanes == 8 {
-		MOVQ(inMemory(Param("last")), w)
-		LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), runs)
-		SHLQ(Imm(2), w)
-		SUBQ(w, runs)
-		VMOVUPS(Mem{Base: runs, Disp: 32}, mask)
+		mask = firstEights(Param("last"))
 	}
 	for p := range sums {
 		MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
@@ -223,6 +219,17 @@ func firstLanes(count gotypes.Component) Register {
 	SHRL(CL, all)
 	KMOVW(all, k)
 	return k
+}
+
+// firstEights returns a mask of as many of eight lanes as a parameter says.
+func firstEights(count gotypes.Component) VecVirtual {
+	at, n, mask := GP64(), GP64(), YMM()
+	MOVQ(inMemory(count), n)
+	LEAQ(NewDataAddr(NewStaticSymbol("laneMasks"), 0), at)
+	SHLQ(Imm(2), n)
+	SUBQ(n, at)
+	VMOVUPS(Mem{Base: at, Disp: 32}, mask)
+	return mask
 }
 
 // laneMasks are eight lanes that are let through and eight that are not.

@@ -1,0 +1,124 @@
+package cpu
+
+// narrowGrad is the geometry of a filter gradient of narrow groups, as many filters as
+// channels in each: of vectors of channels lane by lane, with the channels of dy's groups in
+// turn. Blocks of rows of the source, with their padding, and of dy are dealt to panels:
+// vector by vector, so that neither is read in pieces that are far apart, and on AVX-512 in
+// the order that lets one load fill all lanes of the groups.
+type narrowGrad struct {
+	*geometry
+	src     *product // the forward convolution, for its taps
+	per     int      // channels of a group
+	lanes   int      // of a vector
+	dealt   bool     // its lanes are in the order of dealtChannel
+	vectors int
+	some    int // vectors of a job
+	parts   int // of the blocks, each with sums of its own that are added up in the end
+	rb      int // rows of dy of a block,
+	sub     int // of which so many are summed up at a time
+	copied  [2]int
+	xVector int // floats from vector to vector of the panel of the source,
+	yVector int // and of dy's
+	tiles   []narrowPart
+	floats  int // sums of a vector
+}
+
+// narrowPart is a tile at its first tap.
+type narrowPart struct {
+	*narrowTile
+	r, s int
+	used int // columns of taps that there are
+}
+
+const (
+	narrowRows  = 8    // of dy, about, make a block
+	narrowLine  = 16   // vectors that are neighbours in memory should make a job
+	narrowParts = 16   // jobs, of parts or of vectors, should there be
+	narrowSums  = 1024 // products, about, are added up one by one
+)
+
+// narrowGrad returns how a filter gradient is divided for a tier, or nil if the tier has no
+// tiles for its groups. It is a function of its arguments alone.
+func (g *geometry) narrowGrad(t *tier) *narrowGrad {
+	if g.k != g.c || g.groups == 1 {
+		return nil
+	}
+	p := g.forward()
+	f := &narrowGrad{geometry: g, src: p, per: g.c, lanes: t.lanesTile.width, dealt: t.dealt}
+	if !f.cover(t.narrows) {
+		return nil
+	}
+	f.vectors = ceil(g.groups*g.c, f.lanes)
+	down, across, rows, cols, _ := p.reach()
+	extent := func(n int) int { return (n-1)*g.stride[0] + 1 + down }
+	width := (cols-1)*g.stride[1] + 1 + across
+	line := func(n int) int { return 4 * f.lanes * (extent(n)*width + n*cols) } // bytes of a vector's panels
+	f.rb, f.some = even(rows, narrowRows), f.vectors
+	for f.rb > narrowRows/2 && line(f.rb)*f.vectors > t.caches.second/2 || f.rb > 1 && line(f.rb)*min(f.vectors, narrowLine) > t.caches.second/2 {
+		f.rb = even(rows, f.rb-1)
+	}
+	f.some = even(f.vectors, min(max(1, t.caches.second/2/line(f.rb)), max(narrowLine, f.vectors/narrowParts)))
+	f.sub = max(1, min(f.rb, narrowSums/cols, t.caches.first*3/4/line(1)))
+	f.copied = [2]int{extent(f.rb), width}
+	f.xVector, f.yVector = spreadOut(f.copied[0]*width*f.lanes), spreadOut(f.rb*cols*f.lanes)
+	f.parts = min(f.blocks(), ceil(narrowParts, f.chunks()))
+	return f
+}
+
+// cover divides the taps among tiles; it prefers one of several rows of taps.
+func (f *narrowGrad) cover(tiles []narrowTile) bool {
+	var row []*narrowTile // of one row of taps, the longest first
+	kernel := f.kernel
+	for i := range tiles {
+		switch k := &tiles[i]; {
+		case k.per != f.per:
+		case k.taps == 1:
+			row = append(row, k)
+		case k.taps == kernel[0] && k.rows == kernel[1] && f.dilation[1] == 1:
+			f.tiles, f.floats = []narrowPart{{k, 0, 0, k.rows}}, k.sums()
+			return true
+		}
+	}
+	if len(row) == 0 {
+		return false
+	}
+	for r := range kernel[0] {
+		for s := 0; s < kernel[1]; {
+			left := kernel[1] - s
+			if f.dilation[1] > 1 { // a tile's taps are neighbours
+				left = 1
+			}
+			best := row[len(row)-1]
+			for _, k := range row {
+				if k.rows <= left {
+					best = k
+					break
+				}
+			}
+			f.tiles = append(f.tiles, narrowPart{best, r, s, min(left, best.rows)})
+			f.floats += best.sums()
+			s += min(left, best.rows)
+		}
+	}
+	return true
+}
+
+// chunks is how many jobs' vectors there are.
+func (f *narrowGrad) chunks() int { return ceil(f.vectors, f.some) }
+
+func (f *narrowGrad) jobs() int { return f.chunks() * f.parts }
+
+// blocks is how many blocks of rows there are.
+func (f *narrowGrad) blocks() int { return f.samples * ceil(f.out[0], f.rb) }
+
+// scratch is the floats of a thread's panels of the source and of dy. Tiles may read beyond
+// them.
+func (f *narrowGrad) scratch() (x, dy int) {
+	return f.some*f.xVector + overread, f.some*f.yVector + overread
+}
+
+// workspace is the scratch memory in bytes.
+func (f *narrowGrad) workspace(threads int) int64 {
+	x, dy := f.scratch()
+	return 4 * (int64(threads)*int64(x+dy) + int64(f.parts)*int64(f.vectors*f.floats))
+}

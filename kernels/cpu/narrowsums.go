@@ -1,0 +1,168 @@
+package cpu
+
+import "cleave/kernels"
+
+// boundNarrowGrad is a narrowGrad bound to its operands.
+type boundNarrowGrad struct {
+	*narrowGrad
+	x, dy, dw *view
+	deal      dealFunc
+	add       func(to, a, b []float32)
+	sums      []float32 // part by part, in it vector by vector
+}
+
+func (c *call) narrowGrad(f *narrowGrad, x, dy, dw *view) kernels.Launch {
+	b := &boundNarrowGrad{narrowGrad: f, x: x, dy: dy, dw: dw, deal: c.b.tier.deal, add: c.b.tier.rows.add}
+	nx, ny := f.scratch()
+	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
+	panels := ws[:c.b.Threads*(nx+ny)]
+	b.sums = ws[len(panels):][:f.parts*f.vectors*f.floats]
+	body := func(thread, job int) {
+		mine := panels[thread*(nx+ny):][:nx+ny]
+		b.job(mine[:nx], mine[nx:], job)
+	}
+	finish := func(_, vector int) { b.finish(vector) }
+	return func() error {
+		pool.run(jobs, body)
+		pool.run(f.vectors, finish)
+		return nil
+	}
+}
+
+// job sums up a part of the blocks for some vectors.
+func (b *boundNarrowGrad) job(xs, dys []float32, job int) {
+	first, part := job%b.chunks()*b.some, job/b.chunks()
+	vectors := min(b.some, b.vectors-first)
+	sums := b.sums[(part*b.vectors+first)*b.floats:][:vectors*b.floats]
+	clear(sums)
+	b.clearColumns(xs, vectors)
+	from, to := part*b.blocks()/b.parts, (part+1)*b.blocks()/b.parts
+	for block := from; block < to; block++ {
+		b.fill(xs, dys, block, first, vectors)
+		var next ahead
+		if block+1 < to && vectors == b.vectors {
+			next = b.ahead(block + 1)
+		}
+		b.block(xs, dys, sums, block, vectors, next)
+	}
+}
+
+// place returns a block's sample, first row of dy and rows.
+func (b *boundNarrowGrad) place(block int) (n, row, rows int) {
+	perSample := ceil(b.out[0], b.rb)
+	row = block % perSample * b.rb
+	return block / perSample, row, min(b.rb, b.out[0]-row)
+}
+
+// block adds the products of a block of rows, and asks for what the next takes.
+func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, vectors int, next ahead) {
+	_, _, rows := b.place(block)
+	line, dyLine := b.copied[1]*b.lanes, b.out[1]*b.lanes
+	for v := range vectors {
+		for top := 0; top < rows; top += b.sub {
+			x, dy, to := xs[v*b.xVector+top*b.stride[0]*line:], dys[v*b.yVector+top*dyLine:], sums[v*b.floats:]
+			for i := range b.tiles {
+				k := &b.tiles[i]
+				from := x[k.r*b.dilation[0]*line+k.s*b.dilation[1]*b.lanes:]
+				n := min(b.sub, rows-top)
+				lines, step := next.take(n * b.out[1])
+				k.run(dy, from, k.per/k.block, n, b.out[1], dyLine, b.lanes, b.stride[0]*line, b.stride[1]*b.lanes, b.dilation[0]*line, to, lines, step)
+				to = to[k.sums():]
+			}
+		}
+	}
+}
+
+// ahead is stretches of memory that will be read soon.
+type ahead [2][]float32
+
+// take returns the begin of some lines, and how many bytes apart they are: 0 if there are none.
+func (a *ahead) take(lines int) ([]float32, int) {
+	for i, rest := range a {
+		if len(rest) > 0 {
+			a[i] = rest[min(len(rest), 16*lines):]
+			return rest, 64
+		}
+	}
+	return nil, 0
+}
+
+// ahead returns what a block takes, if its rows follow each other in memory.
+func (b *boundNarrowGrad) ahead(block int) (a ahead) {
+	n, row, rows := b.place(block)
+	top := row*b.stride[0] - b.before[0]
+	lo, hi := max(0, top), min(b.in[0], top+(rows-1)*b.stride[0]+1+(b.kernel[0]-1)*b.dilation[0])
+	for i, v := range []*view{b.x, b.dy} {
+		if i == 1 {
+			lo, hi = row, row+rows
+		}
+		if v.st[3] == v.n[1] && v.st[2] == v.n[3]*v.st[3] && lo < hi {
+			a[i] = v.f[v.pos(n, 0, lo, 0):][:(hi-lo)*v.st[2]]
+		}
+	}
+	return a
+}
+
+// clearColumns clears the columns of a panel that lie beside the source.
+func (b *boundNarrowGrad) clearColumns(xs []float32, vectors int) {
+	width := b.copied[1]
+	left := min(b.before[1], width)
+	right := min(left+b.in[1], width)
+	for v := range vectors {
+		for r := range b.copied[0] {
+			line := xs[v*b.xVector+r*width*b.lanes:][:width*b.lanes]
+			clear(line[:left*b.lanes])
+			clear(line[right*b.lanes:])
+		}
+	}
+}
+
+// fill deals the source and dy of a block of rows to panels. Rows beside the source are zero.
+func (b *boundNarrowGrad) fill(xs, dys []float32, block, first, vectors int) {
+	n, row, rows := b.place(block)
+	channels := min(vectors*b.lanes, b.groups*b.per-first*b.lanes)
+	b.deal(b.per, dys, b.dy.f[b.dy.pos(n, first*b.lanes, row, 0):], rows, b.out[1], channels, b.out[1]*b.lanes, b.yVector, b.dy.st[2], b.dy.st[3])
+	line := b.copied[1] * b.lanes
+	top, left := row*b.stride[0]-b.before[0], b.before[1]
+	need := (rows-1)*b.stride[0] + 1 + (b.kernel[0]-1)*b.dilation[0]
+	lo := min(max(0, -top), need)
+	hi := max(lo, min(need, b.in[0]-top))
+	for v := range vectors {
+		panel := xs[v*b.xVector:]
+		clear(panel[:lo*line])
+		clear(panel[hi*line : need*line])
+	}
+	if cols := min(b.copied[1]-left, b.in[1]); lo < hi && cols > 0 {
+		b.deal(b.per, xs[lo*line+left*b.lanes:], b.x.f[b.x.pos(n, first*b.lanes, top+lo, 0):], hi-lo, cols, channels, line, b.xVector, b.x.st[2], b.x.st[3])
+	}
+}
+
+// finish adds up a vector's sums of all parts, in their order, and writes them.
+func (b *boundNarrowGrad) finish(vector int) {
+	sums := b.sums[vector*b.floats:][:b.floats]
+	for part := 1; part < b.parts; part++ {
+		b.add(sums, sums, b.sums[(part*b.vectors+vector)*b.floats:][:b.floats])
+	}
+	group, channel := b.per, 1 // lanes from group to group, from channel to channel
+	if b.dealt {
+		group, channel = 1, b.lanes/b.per
+	}
+	first := vector * b.lanes
+	for i := range b.tiles {
+		k := &b.tiles[i]
+		for strip := 0; strip < b.per; strip += k.block {
+			for j := range k.taps * k.block * k.rows { // vectors of sums
+				tap, p, col := j/k.rows/k.block, strip+j/k.rows%k.block, j%k.rows
+				if lanes := sums[j*b.lanes:]; col < k.used {
+					for g := 0; g < b.lanes/b.per && first+g*b.per < b.groups*b.per; g++ {
+						to := b.dw.f[b.dw.pos(first+g*b.per+p, 0, k.r+tap, k.s+col):]
+						for c := range b.per {
+							to[c*b.dw.st[1]] = lanes[g*group+c*channel]
+						}
+					}
+				}
+			}
+			sums = sums[k.sums()/k.per*k.block:]
+		}
+	}
+}

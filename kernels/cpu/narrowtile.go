@@ -1,0 +1,62 @@
+package cpu
+
+// narrowTile adds products of dy and x to the filter gradients of a vector of narrow groups:
+// of taps rows of rows vectors of x with each channel of dy's groups, block of them at a time.
+type narrowTile struct {
+	per, block int // channels of a group; of those of dy, so many at a time
+	taps, rows int
+	lanes      int
+	dealt      bool // the lanes are in the order that a tier's deal gives them
+	run        narrowFunc
+}
+
+// narrowFunc adds to sums the products of all positions, rows × cols of them, some floats
+// apart in dy and in x, whose rows of taps are xTap floats apart. It does so for strips of the
+// channels of dy's groups.
+//
+// With each position the caches are asked for another line from next on, step bytes apart.
+//
+// narrowReference is the same in Go.
+type narrowFunc = func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, next []float32, step int)
+
+// sums is how many sums a tile has for all strips.
+func (k *narrowTile) sums() int { return k.per * k.taps * k.rows * k.lanes }
+
+// dealFunc copies positions of some rows, so many channels each, to vectors that are toVector
+// floats apart: position by position, in rows that are toRow floats apart. Lanes beyond the
+// last channel become zero. Where a tier deals groups of per channels, the first channels of a
+// vector's groups come first, then their second.
+type dealFunc = func(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int)
+
+// dealGo deals to vectors of four lanes whose channels keep their order.
+func dealGo(_ int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
+	dealReference(4, 0, to, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
+}
+
+// dealReference is dealFunc for so many lanes; per is zero where channels keep their order.
+func dealReference(lanes, per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
+	for i := range rows {
+		for j := range cols {
+			pixel := from[i*fromRow+j*fromCol:][:channels]
+			for v := 0; v*lanes < channels; v++ {
+				out, in := to[v*toVector+i*toRow+j*lanes:][:lanes], pixel[v*lanes:]
+				if per == 0 {
+					clear(out[copy(out, in):])
+					continue
+				}
+				for l := range out {
+					out[l] = 0
+					if c := dealtChannel(lanes, per, l); c < len(in) {
+						out[l] = in[c]
+					}
+				}
+			}
+		}
+	}
+}
+
+// dealtChannel is the channel that lane l of a vector has.
+func dealtChannel(lanes, per, l int) int {
+	groups := lanes / per
+	return l%groups*per + l/groups
+}
