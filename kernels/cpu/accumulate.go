@@ -63,11 +63,12 @@ func (b *boundFilterGrad) job(panel, dys, sums []float32, job int) {
 		if b.padded {
 			clear(panel)
 		}
+		var next ahead
+		if b.parts > 1 && block+1 < to {
+			next = b.ahead(block + 1)
+		}
 		for g := first; g < end; g++ {
-			if b.parts > 1 && block+1 < to {
-				b.ask(block+1, g)
-			}
-			b.add(panel, dys, sums[(g-first)*b.floats:], g, k0, c0, b.corner(block))
+			b.add(panel, dys, sums[(g-first)*b.floats:], g, k0, c0, b.corner(block), &next)
 		}
 	}
 	if b.parts > 1 {
@@ -82,21 +83,14 @@ func (b *boundFilterGrad) job(panel, dys, sums []float32, job int) {
 // them where they are.
 func (v *view) spreadOut() bool { return v.st[3]%128 != 0 }
 
-// ask asks for a share of what a block of positions takes, while a bundle of the one before
-// is computed: bundles lie too far apart for the processor to see that all will be read.
-func (b *boundFilterGrad) ask(block, g int) {
+// ahead returns what a block of positions takes, where pixels follow each other in memory:
+// it is read by all groups or none.
+func (b *boundFilterGrad) ahead(block int) (a ahead) {
 	at := b.corner(block)
-	share := func(v *view, row, rows, col, cols int) {
-		if v.st[3] > v.n[1] || row >= v.n[2] {
-			return // much between the channels
-		}
-		from := v.pos(at[0], 0, row, col)
-		n := (min(rows, v.n[2]-row)-1)*v.st[2] + cols*v.st[3]
-		n = min(n, len(v.f)-from)
-		b.ops.prefetch(v.f[from+n*g/b.groups : from+n*(g+1)/b.groups])
+	return ahead{
+		b.x.stretch(at[0], at[1]*b.stride[0], at[2]*b.stride[1], b.rb*b.stride[0], b.wb*b.stride[1]),
+		b.dy.stretch(at[0], at[1], at[2], b.rb, b.wb),
 	}
-	share(b.x, at[1]*b.stride[0], b.rb*b.stride[0], at[2]*b.stride[1], b.wb*b.stride[1])
-	share(b.dy, at[1], b.rb, at[2], b.wb)
 }
 
 // finish adds up a bundle's sums of all parts, in their order, and writes them.
@@ -109,8 +103,8 @@ func (b *boundFilterGrad) finish(all []float32, size, g int) {
 }
 
 // add adds the products of a block of positions; corner is its first sample, row and
-// column.
-func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int) {
+// column. It asks for what the next block takes.
+func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int, next *ahead) {
 	t := &b.src.targets[0]
 	images, rows, cols := min(b.nb, b.samples-corner[0]), min(b.rb, t.rows-corner[1]), min(b.wb, t.cols-corner[2])
 	first, count := g*b.c+c0, min(b.cb, b.c-c0)
@@ -136,7 +130,9 @@ func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner 
 	for _, r := range b.runs {
 		for _, o := range r.tiles {
 			from := x[r.taps[0].down*line+r.taps[0].across*col+o.first:]
-			o.run(dy, from, ceil(filters, o.rows), images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, sums)
+			strips := ceil(filters, o.rows)
+			lines, step := next.take(strips * images * rows * cols)
+			o.run(dy, from, strips, images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, sums, lines, step)
 			sums = sums[b.strips(o)*o.sums():]
 		}
 	}

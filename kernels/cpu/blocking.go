@@ -23,8 +23,9 @@ type blocking struct {
 }
 
 const (
-	enough   = 384 // positions for which filter elements are worth loading
-	someJobs = 4   // for each thread
+	enough      = 384      // positions for which filter elements are worth loading
+	someJobs    = 4        // for each thread
+	inPlacePass = 64 << 10 // bytes of filter elements for which pixels that are not copied are read whole
 )
 
 // choose divides a product for a tier, a number of threads and caches. It is a function of
@@ -51,6 +52,9 @@ func (p *product) choose(t *tier, threads int) blocking {
 			b.width += k.width
 			widest = max(widest, k.width)
 		}
+		if b.inPlace && 4*p.channels*taps*widest <= inPlacePass {
+			passBytes = inPlacePass
+		}
 		if pass := passBytes / 4 / widest; p.channels*taps > pass {
 			b.channels = roundUp(ceil(p.channels, ceil(p.channels*taps, pass)), 4)
 		}
@@ -59,7 +63,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 	extent := func(positions, axis, reach int) int { return (positions-1)*p.stride[axis] + 1 + reach }
 	// Rows and columns of positions whose source makes a panel.
 	b.cols = cols
-	if most := max(1, panelFloats/max(b.pitch, b.width)); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
+	if most := max(1, panelFloats/2/(b.pitch+b.width)); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
 		b.cols = even(cols, max(16, (most-1-across)/p.stride[1]+1))
 	}
 	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))

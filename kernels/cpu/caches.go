@@ -15,7 +15,7 @@ var (
 // product returns the bytes of the filter elements of a pass over a job's outputs, which
 // stay in the first-level cache, and the floats of a panel, which stays in the second.
 func (c caches) product() (passBytes, panelFloats int) {
-	return c.first * 5 / 8, c.second / 2 / 4
+	return c.first * 13 / 16, c.second / 2 / 4
 }
 
 // filterGrad returns the floats of a panel and the sums of a job, which share the

@@ -130,7 +130,7 @@ func newMachine(t *testing.T) *machine {
 }
 
 func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32) {
 		m := newMachine(t)
 		m.slice("w", 1, w)
 		m.slice("x", 2, x)
@@ -139,7 +139,7 @@ func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFu
 		m.slice("y", 5, y)
 		m.sliceOfInts("to", 6, to)
 		m.slice("start", 7, start)
-		m.frame["last"] = int64(last)
+		m.frame["last"], m.frame["ahead"] = int64(last), int64(ahead)
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
@@ -174,12 +174,13 @@ func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) 
 }
 
 func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int) {
 		m := newMachine(t)
 		m.slice("dy", 1, dy)
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
-		for name, v := range map[string]int{"strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol} {
+		m.slice("next", 4, next)
+		for name, v := range map[string]int{"step": step, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol} {
 			m.frame[name] = int64(v)
 		}
 		m.run(name, routines[name])

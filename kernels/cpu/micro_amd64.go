@@ -7,72 +7,72 @@ package cpu
 // tileAVX2_8x8 is tileReference for 8 positions and 8 channels.
 //
 //go:noescape
-func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // tileAVX2_6x16 is tileReference for 6 positions and 16 channels.
 //
 //go:noescape
-func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // tileAVX2_4x24 is tileReference for 4 positions and 24 channels.
 //
 //go:noescape
-func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // lanesAVX2_8x8 is lanesReference for 8 positions and 8 channels.
 //
 //go:noescape
-func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // tileAVX512_8x16 is tileReference for 8 positions and 16 channels.
 //
 //go:noescape
-func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // tileAVX512_8x32 is tileReference for 8 positions and 32 channels.
 //
 //go:noescape
-func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // tileAVX512_8x48 is tileReference for 8 positions and 48 channels.
 //
 //go:noescape
-func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // lanesAVX512_8x16 is lanesReference for 8 positions and 16 channels.
 //
 //go:noescape
-func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
+func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 
 // outerAVX2_12x8 is outerReference for 12 filters a strip and 8 floats of x.
 //
 //go:noescape
-func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // outerAVX2_6x16 is outerReference for 6 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // outerAVX2_4x24 is outerReference for 4 filters a strip and 24 floats of x.
 //
 //go:noescape
-func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // outerAVX512_12x16 is outerReference for 12 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // outerAVX512_12x32 is outerReference for 12 filters a strip and 32 floats of x.
 //
 //go:noescape
-func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // outerAVX512_8x48 is outerReference for 8 filters a strip and 48 floats of x.
 //
 //go:noescape
-func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
+func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
 
 // narrowAVX2_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //

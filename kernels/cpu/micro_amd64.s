@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_8x8(SB), NOSPLIT, $24-180
+// func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2_8x8(SB), NOSPLIT, $24-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -58,6 +58,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -71,6 +73,8 @@ run:
 
 step:
 	VMOVUPS      (DX), Y8
+	PREFETCHT1   (R15)
+	ADDQ         ahead+176(FP), R15
 	VBROADCASTSS (DI)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y0
 	VBROADCASTSS (R8)(AX*4), Y9
@@ -130,7 +134,7 @@ store:
 	VADDPS     Y8, Y7, Y7
 
 write:
-	VBROADCASTSS low+176(FP), Y8
+	VBROADCASTSS low+184(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -340,9 +344,9 @@ one7:
 done7:
 	JMP next
 
-// func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_6x16(SB), NOSPLIT, $24-180
+// func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2_6x16(SB), NOSPLIT, $24-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -399,6 +403,8 @@ begin:
 	LEAQ  (CX)(R11*4), R11
 	MOVQ  40(BX), R12
 	LEAQ  (CX)(R12*4), R12
+	LEAQ  (R12)(R12*1), R13
+	SUBQ  R11, R13
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -413,6 +419,8 @@ run:
 step:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
+	PREFETCHT1   (R13)
+	ADDQ         ahead+176(FP), R13
 	VBROADCASTSS (DI)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -474,7 +482,7 @@ store:
 	VADDPS     Y12, Y11, Y11
 
 write:
-	VBROADCASTSS low+176(FP), Y12
+	VBROADCASTSS low+184(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -648,9 +656,9 @@ one5:
 done5:
 	JMP next
 
-// func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2_4x24(SB), NOSPLIT, $24-180
+// func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2_4x24(SB), NOSPLIT, $24-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -704,6 +712,8 @@ begin:
 	LEAQ  (CX)(R9*4), R9
 	MOVQ  24(BX), R10
 	LEAQ  (CX)(R10*4), R10
+	LEAQ  (R10)(R10*1), R11
+	SUBQ  R9, R11
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -719,6 +729,8 @@ step:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
+	PREFETCHT1   (R11)
+	ADDQ         ahead+176(FP), R11
 	VBROADCASTSS (DI)(AX*4), Y15
 	VFMADD231PS  Y15, Y12, Y0
 	VFMADD231PS  Y15, Y13, Y1
@@ -774,7 +786,7 @@ store:
 	VADDPS     Y12, Y11, Y11
 
 write:
-	VBROADCASTSS low+176(FP), Y12
+	VBROADCASTSS low+184(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -904,9 +916,9 @@ one3:
 done3:
 	JMP next
 
-// func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, FMA3
-TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $24-180
+// func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $24-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -958,6 +970,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -971,6 +985,8 @@ run:
 
 step:
 	VMOVUPS     (DX), Y8
+	PREFETCHT1  (R15)
+	ADDQ        ahead+176(FP), R15
 	VFMADD231PS (DI)(AX*4), Y8, Y0
 	VFMADD231PS (R8)(AX*4), Y8, Y1
 	VFMADD231PS (R9)(AX*4), Y8, Y2
@@ -1022,7 +1038,7 @@ store:
 	VADDPS     Y8, Y7, Y7
 
 write:
-	VBROADCASTSS low+176(FP), Y8
+	VBROADCASTSS low+184(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -1232,9 +1248,9 @@ one7:
 done7:
 	JMP next
 
-// func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, AVX512F
-TEXT ·tileAVX512_8x16(SB), NOSPLIT, $24-180
+// func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512_8x16(SB), NOSPLIT, $24-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1292,6 +1308,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -1305,6 +1323,8 @@ run:
 
 step:
 	VMOVUPS          (DX), Z8
+	PREFETCHT1       (R15)
+	ADDQ             ahead+176(FP), R15
 	VFMADD231PS.BCST (DI)(AX*4), Z8, Z0
 	VFMADD231PS.BCST (R8)(AX*4), Z8, Z1
 	VFMADD231PS.BCST (R9)(AX*4), Z8, Z2
@@ -1343,7 +1363,7 @@ store:
 	VADDPS (CX)(AX*4), Z7, K1, Z7
 
 write:
-	VBROADCASTSS low+176(FP), Z8
+	VBROADCASTSS low+184(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -1385,9 +1405,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, AVX512F
-TEXT ·tileAVX512_8x32(SB), NOSPLIT, $24-180
+// func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512_8x32(SB), NOSPLIT, $24-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1462,6 +1482,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -1476,6 +1498,8 @@ run:
 step:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
+	PREFETCHT1   (R15)
+	ADDQ         ahead+176(FP), R15
 	VBROADCASTSS (DI)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
@@ -1538,7 +1562,7 @@ store:
 	VADDPS 64(CX)(AX*4), Z15, K1, Z15
 
 write:
-	VBROADCASTSS low+176(FP), Z16
+	VBROADCASTSS low+184(FP), Z16
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -1596,9 +1620,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, AVX512F
-TEXT ·tileAVX512_8x48(SB), NOSPLIT, $24-180
+// func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512_8x48(SB), NOSPLIT, $24-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1690,6 +1714,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -1705,6 +1731,8 @@ step:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
+	PREFETCHT1   (R15)
+	ADDQ         ahead+176(FP), R15
 	VBROADCASTSS (DI)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
@@ -1783,7 +1811,7 @@ store:
 	VADDPS 128(CX)(AX*4), Z23, K1, Z23
 
 write:
-	VBROADCASTSS low+176(FP), Z24
+	VBROADCASTSS low+184(FP), Z24
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -1857,9 +1885,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, low float32)
-// Requires: AVX, AVX512F
-TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $24-180
+// func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $24-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1917,6 +1945,8 @@ begin:
 	LEAQ  (CX)(R13*4), R13
 	MOVQ  56(BX), R14
 	LEAQ  (CX)(R14*4), R14
+	LEAQ  (R14)(R14*1), R15
+	SUBQ  R13, R15
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), SI
@@ -1930,6 +1960,8 @@ run:
 
 step:
 	VMOVUPS     (DX), Z8
+	PREFETCHT1  (R15)
+	ADDQ        ahead+176(FP), R15
 	VFMADD231PS (DI)(AX*4), Z8, Z0
 	VFMADD231PS (R8)(AX*4), Z8, Z1
 	VFMADD231PS (R9)(AX*4), Z8, Z2
@@ -1968,7 +2000,7 @@ store:
 	VADDPS (CX)(AX*4), Z7, K1, Z7
 
 write:
-	VBROADCASTSS low+176(FP), Z8
+	VBROADCASTSS low+184(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), DI
@@ -2010,13 +2042,15 @@ write:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-152
+// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2032,64 +2066,66 @@ strip:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R12), Y12
-	VBROADCASTSS (R11), Y13
+	VMOVUPS      (R14), Y12
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
+	VBROADCASTSS (R13), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	VBROADCASTSS 4(R11), Y13
+	VBROADCASTSS 4(R13), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	VBROADCASTSS 8(R11), Y13
+	VBROADCASTSS 8(R13), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS 12(R11), Y13
+	VBROADCASTSS 12(R13), Y13
 	VFMADD231PS  Y13, Y12, Y3
-	VBROADCASTSS 16(R11), Y13
+	VBROADCASTSS 16(R13), Y13
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS 20(R11), Y13
+	VBROADCASTSS 20(R13), Y13
 	VFMADD231PS  Y13, Y12, Y5
-	VBROADCASTSS 24(R11), Y13
+	VBROADCASTSS 24(R13), Y13
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS 28(R11), Y13
+	VBROADCASTSS 28(R13), Y13
 	VFMADD231PS  Y13, Y12, Y7
-	VBROADCASTSS 32(R11), Y13
+	VBROADCASTSS 32(R13), Y13
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS 36(R11), Y13
+	VBROADCASTSS 36(R13), Y13
 	VFMADD231PS  Y13, Y12, Y9
-	VBROADCASTSS 40(R11), Y13
+	VBROADCASTSS 40(R13), Y13
 	VFMADD231PS  Y13, Y12, Y10
-	VBROADCASTSS 44(R11), Y13
+	VBROADCASTSS 44(R13), Y13
 	VFMADD231PS  Y13, Y12, Y11
-	ADDQ         DI, R11
-	ADDQ         R8, R12
-	DECQ         SI
+	ADDQ         R9, R13
+	ADDQ         R10, R14
+	DECQ         R8
 	JNZ          position
-	MOVQ         dyRow+88(FP), SI
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         xRow+112(FP), SI
-	LEAQ         (R10)(SI*4), R10
-	DECQ         BX
+	MOVQ         dyRow+88(FP), R8
+	LEAQ         (R11)(R8*4), R11
+	MOVQ         xRow+112(FP), R8
+	LEAQ         (R12)(R8*4), R12
+	DECQ         DI
 	JNZ          row
-	MOVQ         dyImage+80(FP), BX
-	LEAQ         (AX)(BX*4), AX
-	MOVQ         xImage+104(FP), BX
-	LEAQ         (CX)(BX*4), CX
-	DECQ         DX
+	MOVQ         dyImage+80(FP), DI
+	LEAQ         (AX)(DI*4), AX
+	MOVQ         xImage+104(FP), DI
+	LEAQ         (BX)(DI*4), BX
+	DECQ         SI
 	JNZ          image
 	MOVQ         8(SP), AX
 	VADDPS       (AX), Y0, Y0
@@ -2123,13 +2159,15 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-152
+// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2145,59 +2183,61 @@ strip:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R12), Y12
-	VMOVUPS      32(R12), Y13
-	VBROADCASTSS (R11), Y14
+	VMOVUPS      (R14), Y12
+	VMOVUPS      32(R14), Y13
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
+	VBROADCASTSS (R13), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
-	VBROADCASTSS 4(R11), Y14
+	VBROADCASTSS 4(R13), Y14
 	VFMADD231PS  Y14, Y12, Y2
 	VFMADD231PS  Y14, Y13, Y3
-	VBROADCASTSS 8(R11), Y14
+	VBROADCASTSS 8(R13), Y14
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y14, Y13, Y5
-	VBROADCASTSS 12(R11), Y14
+	VBROADCASTSS 12(R13), Y14
 	VFMADD231PS  Y14, Y12, Y6
 	VFMADD231PS  Y14, Y13, Y7
-	VBROADCASTSS 16(R11), Y14
+	VBROADCASTSS 16(R13), Y14
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y14, Y13, Y9
-	VBROADCASTSS 20(R11), Y14
+	VBROADCASTSS 20(R13), Y14
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y14, Y13, Y11
-	ADDQ         DI, R11
-	ADDQ         R8, R12
-	DECQ         SI
+	ADDQ         R9, R13
+	ADDQ         R10, R14
+	DECQ         R8
 	JNZ          position
-	MOVQ         dyRow+88(FP), SI
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         xRow+112(FP), SI
-	LEAQ         (R10)(SI*4), R10
-	DECQ         BX
+	MOVQ         dyRow+88(FP), R8
+	LEAQ         (R11)(R8*4), R11
+	MOVQ         xRow+112(FP), R8
+	LEAQ         (R12)(R8*4), R12
+	DECQ         DI
 	JNZ          row
-	MOVQ         dyImage+80(FP), BX
-	LEAQ         (AX)(BX*4), AX
-	MOVQ         xImage+104(FP), BX
-	LEAQ         (CX)(BX*4), CX
-	DECQ         DX
+	MOVQ         dyImage+80(FP), DI
+	LEAQ         (AX)(DI*4), AX
+	MOVQ         xImage+104(FP), DI
+	LEAQ         (BX)(DI*4), BX
+	DECQ         SI
 	JNZ          image
 	MOVQ         8(SP), AX
 	VADDPS       (AX), Y0, Y0
@@ -2231,13 +2271,15 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, FMA3
-TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-152
+// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2253,58 +2295,60 @@ strip:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R12), Y12
-	VMOVUPS      32(R12), Y13
-	VMOVUPS      64(R12), Y14
-	VBROADCASTSS (R11), Y15
+	VMOVUPS      (R14), Y12
+	VMOVUPS      32(R14), Y13
+	VMOVUPS      64(R14), Y14
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
+	VBROADCASTSS (R13), Y15
 	VFMADD231PS  Y15, Y12, Y0
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS 4(R11), Y15
+	VBROADCASTSS 4(R13), Y15
 	VFMADD231PS  Y15, Y12, Y3
 	VFMADD231PS  Y15, Y13, Y4
 	VFMADD231PS  Y15, Y14, Y5
-	VBROADCASTSS 8(R11), Y15
+	VBROADCASTSS 8(R13), Y15
 	VFMADD231PS  Y15, Y12, Y6
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS 12(R11), Y15
+	VBROADCASTSS 12(R13), Y15
 	VFMADD231PS  Y15, Y12, Y9
 	VFMADD231PS  Y15, Y13, Y10
 	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         DI, R11
-	ADDQ         R8, R12
-	DECQ         SI
+	ADDQ         R9, R13
+	ADDQ         R10, R14
+	DECQ         R8
 	JNZ          position
-	MOVQ         dyRow+88(FP), SI
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         xRow+112(FP), SI
-	LEAQ         (R10)(SI*4), R10
-	DECQ         BX
+	MOVQ         dyRow+88(FP), R8
+	LEAQ         (R11)(R8*4), R11
+	MOVQ         xRow+112(FP), R8
+	LEAQ         (R12)(R8*4), R12
+	DECQ         DI
 	JNZ          row
-	MOVQ         dyImage+80(FP), BX
-	LEAQ         (AX)(BX*4), AX
-	MOVQ         xImage+104(FP), BX
-	LEAQ         (CX)(BX*4), CX
-	DECQ         DX
+	MOVQ         dyImage+80(FP), DI
+	LEAQ         (AX)(DI*4), AX
+	MOVQ         xImage+104(FP), DI
+	LEAQ         (BX)(DI*4), BX
+	DECQ         SI
 	JNZ          image
 	MOVQ         8(SP), AX
 	VADDPS       (AX), Y0, Y0
@@ -2338,13 +2382,15 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-152
+// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2360,52 +2406,54 @@ strip:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS          (R12), Z12
-	VFMADD231PS.BCST (R11), Z12, Z0
-	VFMADD231PS.BCST 4(R11), Z12, Z1
-	VFMADD231PS.BCST 8(R11), Z12, Z2
-	VFMADD231PS.BCST 12(R11), Z12, Z3
-	VFMADD231PS.BCST 16(R11), Z12, Z4
-	VFMADD231PS.BCST 20(R11), Z12, Z5
-	VFMADD231PS.BCST 24(R11), Z12, Z6
-	VFMADD231PS.BCST 28(R11), Z12, Z7
-	VFMADD231PS.BCST 32(R11), Z12, Z8
-	VFMADD231PS.BCST 36(R11), Z12, Z9
-	VFMADD231PS.BCST 40(R11), Z12, Z10
-	VFMADD231PS.BCST 44(R11), Z12, Z11
-	ADDQ             DI, R11
-	ADDQ             R8, R12
-	DECQ             SI
+	VMOVUPS          (R14), Z12
+	PREFETCHT1       (CX)
+	ADDQ             DX, CX
+	VFMADD231PS.BCST (R13), Z12, Z0
+	VFMADD231PS.BCST 4(R13), Z12, Z1
+	VFMADD231PS.BCST 8(R13), Z12, Z2
+	VFMADD231PS.BCST 12(R13), Z12, Z3
+	VFMADD231PS.BCST 16(R13), Z12, Z4
+	VFMADD231PS.BCST 20(R13), Z12, Z5
+	VFMADD231PS.BCST 24(R13), Z12, Z6
+	VFMADD231PS.BCST 28(R13), Z12, Z7
+	VFMADD231PS.BCST 32(R13), Z12, Z8
+	VFMADD231PS.BCST 36(R13), Z12, Z9
+	VFMADD231PS.BCST 40(R13), Z12, Z10
+	VFMADD231PS.BCST 44(R13), Z12, Z11
+	ADDQ             R9, R13
+	ADDQ             R10, R14
+	DECQ             R8
 	JNZ              position
-	MOVQ             dyRow+88(FP), SI
-	LEAQ             (R9)(SI*4), R9
-	MOVQ             xRow+112(FP), SI
-	LEAQ             (R10)(SI*4), R10
-	DECQ             BX
+	MOVQ             dyRow+88(FP), R8
+	LEAQ             (R11)(R8*4), R11
+	MOVQ             xRow+112(FP), R8
+	LEAQ             (R12)(R8*4), R12
+	DECQ             DI
 	JNZ              row
-	MOVQ             dyImage+80(FP), BX
-	LEAQ             (AX)(BX*4), AX
-	MOVQ             xImage+104(FP), BX
-	LEAQ             (CX)(BX*4), CX
-	DECQ             DX
+	MOVQ             dyImage+80(FP), DI
+	LEAQ             (AX)(DI*4), AX
+	MOVQ             xImage+104(FP), DI
+	LEAQ             (BX)(DI*4), BX
+	DECQ             SI
 	JNZ              image
 	MOVQ             8(SP), AX
 	VADDPS           (AX), Z0, Z0
@@ -2439,13 +2487,15 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-152
+// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2473,77 +2523,79 @@ strip:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R12), Z24
-	VMOVUPS      64(R12), Z25
-	VBROADCASTSS (R11), Z26
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
+	VBROADCASTSS (R13), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
-	VBROADCASTSS 4(R11), Z26
+	VBROADCASTSS 4(R13), Z26
 	VFMADD231PS  Z26, Z24, Z2
 	VFMADD231PS  Z26, Z25, Z3
-	VBROADCASTSS 8(R11), Z26
+	VBROADCASTSS 8(R13), Z26
 	VFMADD231PS  Z26, Z24, Z4
 	VFMADD231PS  Z26, Z25, Z5
-	VBROADCASTSS 12(R11), Z26
+	VBROADCASTSS 12(R13), Z26
 	VFMADD231PS  Z26, Z24, Z6
 	VFMADD231PS  Z26, Z25, Z7
-	VBROADCASTSS 16(R11), Z26
+	VBROADCASTSS 16(R13), Z26
 	VFMADD231PS  Z26, Z24, Z8
 	VFMADD231PS  Z26, Z25, Z9
-	VBROADCASTSS 20(R11), Z26
+	VBROADCASTSS 20(R13), Z26
 	VFMADD231PS  Z26, Z24, Z10
 	VFMADD231PS  Z26, Z25, Z11
-	VBROADCASTSS 24(R11), Z26
+	VBROADCASTSS 24(R13), Z26
 	VFMADD231PS  Z26, Z24, Z12
 	VFMADD231PS  Z26, Z25, Z13
-	VBROADCASTSS 28(R11), Z26
+	VBROADCASTSS 28(R13), Z26
 	VFMADD231PS  Z26, Z24, Z14
 	VFMADD231PS  Z26, Z25, Z15
-	VBROADCASTSS 32(R11), Z26
+	VBROADCASTSS 32(R13), Z26
 	VFMADD231PS  Z26, Z24, Z16
 	VFMADD231PS  Z26, Z25, Z17
-	VBROADCASTSS 36(R11), Z26
+	VBROADCASTSS 36(R13), Z26
 	VFMADD231PS  Z26, Z24, Z18
 	VFMADD231PS  Z26, Z25, Z19
-	VBROADCASTSS 40(R11), Z26
+	VBROADCASTSS 40(R13), Z26
 	VFMADD231PS  Z26, Z24, Z20
 	VFMADD231PS  Z26, Z25, Z21
-	VBROADCASTSS 44(R11), Z26
+	VBROADCASTSS 44(R13), Z26
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z26, Z25, Z23
-	ADDQ         DI, R11
-	ADDQ         R8, R12
-	DECQ         SI
+	ADDQ         R9, R13
+	ADDQ         R10, R14
+	DECQ         R8
 	JNZ          position
-	MOVQ         dyRow+88(FP), SI
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         xRow+112(FP), SI
-	LEAQ         (R10)(SI*4), R10
-	DECQ         BX
+	MOVQ         dyRow+88(FP), R8
+	LEAQ         (R11)(R8*4), R11
+	MOVQ         xRow+112(FP), R8
+	LEAQ         (R12)(R8*4), R12
+	DECQ         DI
 	JNZ          row
-	MOVQ         dyImage+80(FP), BX
-	LEAQ         (AX)(BX*4), AX
-	MOVQ         xImage+104(FP), BX
-	LEAQ         (CX)(BX*4), CX
-	DECQ         DX
+	MOVQ         dyImage+80(FP), DI
+	LEAQ         (AX)(DI*4), AX
+	MOVQ         xImage+104(FP), DI
+	LEAQ         (BX)(DI*4), BX
+	DECQ         SI
 	JNZ          image
 	MOVQ         8(SP), AX
 	VADDPS       (AX), Z0, Z0
@@ -2601,13 +2653,15 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32)
-// Requires: AVX, AVX512F
-TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-152
+// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-184
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
 	MOVQ AX, (SP)
+	MOVQ next_base+152(FP), CX
+	MOVQ step+176(FP), DX
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2635,74 +2689,76 @@ strip:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   images+56(FP), DX
-	MOVQ   dyCol+96(FP), DI
-	MOVQ   xCol+120(FP), R8
-	SHLQ   $0x02, DI
-	SHLQ   $0x02, R8
+	MOVQ   x_base+24(FP), BX
+	MOVQ   images+56(FP), SI
+	MOVQ   dyCol+96(FP), R9
+	MOVQ   xCol+120(FP), R10
+	SHLQ   $0x02, R9
+	SHLQ   $0x02, R10
 
 image:
-	MOVQ AX, R9
-	MOVQ CX, R10
-	MOVQ rows+64(FP), BX
+	MOVQ AX, R11
+	MOVQ BX, R12
+	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R9, R11
-	MOVQ R10, R12
-	MOVQ cols+72(FP), SI
+	MOVQ R11, R13
+	MOVQ R12, R14
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R12), Z24
-	VMOVUPS      64(R12), Z25
-	VMOVUPS      128(R12), Z26
-	VBROADCASTSS (R11), Z27
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
+	VMOVUPS      128(R14), Z26
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
+	VBROADCASTSS (R13), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
 	VFMADD231PS  Z27, Z26, Z2
-	VBROADCASTSS 4(R11), Z27
+	VBROADCASTSS 4(R13), Z27
 	VFMADD231PS  Z27, Z24, Z3
 	VFMADD231PS  Z27, Z25, Z4
 	VFMADD231PS  Z27, Z26, Z5
-	VBROADCASTSS 8(R11), Z27
+	VBROADCASTSS 8(R13), Z27
 	VFMADD231PS  Z27, Z24, Z6
 	VFMADD231PS  Z27, Z25, Z7
 	VFMADD231PS  Z27, Z26, Z8
-	VBROADCASTSS 12(R11), Z27
+	VBROADCASTSS 12(R13), Z27
 	VFMADD231PS  Z27, Z24, Z9
 	VFMADD231PS  Z27, Z25, Z10
 	VFMADD231PS  Z27, Z26, Z11
-	VBROADCASTSS 16(R11), Z27
+	VBROADCASTSS 16(R13), Z27
 	VFMADD231PS  Z27, Z24, Z12
 	VFMADD231PS  Z27, Z25, Z13
 	VFMADD231PS  Z27, Z26, Z14
-	VBROADCASTSS 20(R11), Z27
+	VBROADCASTSS 20(R13), Z27
 	VFMADD231PS  Z27, Z24, Z15
 	VFMADD231PS  Z27, Z25, Z16
 	VFMADD231PS  Z27, Z26, Z17
-	VBROADCASTSS 24(R11), Z27
+	VBROADCASTSS 24(R13), Z27
 	VFMADD231PS  Z27, Z24, Z18
 	VFMADD231PS  Z27, Z25, Z19
 	VFMADD231PS  Z27, Z26, Z20
-	VBROADCASTSS 28(R11), Z27
+	VBROADCASTSS 28(R13), Z27
 	VFMADD231PS  Z27, Z24, Z21
 	VFMADD231PS  Z27, Z25, Z22
 	VFMADD231PS  Z27, Z26, Z23
-	ADDQ         DI, R11
-	ADDQ         R8, R12
-	DECQ         SI
+	ADDQ         R9, R13
+	ADDQ         R10, R14
+	DECQ         R8
 	JNZ          position
-	MOVQ         dyRow+88(FP), SI
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         xRow+112(FP), SI
-	LEAQ         (R10)(SI*4), R10
-	DECQ         BX
+	MOVQ         dyRow+88(FP), R8
+	LEAQ         (R11)(R8*4), R11
+	MOVQ         xRow+112(FP), R8
+	LEAQ         (R12)(R8*4), R12
+	DECQ         DI
 	JNZ          row
-	MOVQ         dyImage+80(FP), BX
-	LEAQ         (AX)(BX*4), AX
-	MOVQ         xImage+104(FP), BX
-	LEAQ         (CX)(BX*4), CX
-	DECQ         DX
+	MOVQ         dyImage+80(FP), DI
+	LEAQ         (AX)(DI*4), AX
+	MOVQ         xImage+104(FP), DI
+	LEAQ         (BX)(DI*4), BX
+	DECQ         SI
 	JNZ          image
 	MOVQ         8(SP), AX
 	VADDPS       (AX), Z0, Z0

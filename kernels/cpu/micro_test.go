@@ -28,19 +28,19 @@ func eachTier(t *testing.T, f func(t *testing.T, tier *tier)) {
 }
 
 func inReference(k *tile) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
 		tileReference(k.positions, k.width, k.vector, w, x, runs, at, y, to, start, last, low)
 	}
 }
 
 func lanesInReference(k *tile) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
 		lanesReference(k.positions, k.width, w, x, runs, at, y, to, start, last, low)
 	}
 }
 
 func outerInReference(k *outerTile) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, _ []float32, _ int) {
 		outerReference(k.rows, k.width, dy, x, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, sums)
 	}
 }
@@ -83,8 +83,8 @@ func TestTilesComputeTheirReference(t *testing.T) {
 						}
 						low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
 						expect := slices.Clone(y)
-						want(w, x, runs, at, expect, to, start, last, low)
-						k.run(w, x, runs, at, y, to, start, last, low)
+						want(w, x, runs, at, expect, to, start, last, 0, low)
+						k.run(w, x, runs, at, y, to, start, last, 32, low)
 						sameUpTo(t, fmt.Sprintf("%dx%d, runs %v, %d tiles, last %d", k.positions, k.width, runs, tiles, last), y, expect, 10)
 					}
 				}
@@ -189,7 +189,7 @@ func TestOuterTilesComputeTheirReference(t *testing.T) {
 				}
 				expect := slices.Clone(sums)
 				outerReference(k.rows, k.width, dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, expect[4:])
-				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, sums[4:])
+				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, sums[4:], x, 64)
 				sameUpTo(t, fmt.Sprintf("%dx%d, %v", k.rows, k.width, n), sums, expect, n[0]*n[1]*n[2]+1)
 			}
 		}

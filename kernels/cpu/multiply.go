@@ -234,8 +234,12 @@ func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, v
 			if b.lanes {
 				last = end - first
 			}
+			ahead := 0
+			if j == 0 && b.inPlace && len(t.taps) == 1 && count == b.src.st[3]*b.p.stride[1] { // its positions follow each other
+				ahead = 4 * k.positions
+			}
 			w := mine[floats*k.first+len(t.taps)*c0*k.width:]
-			k.run(w, x, b.runs[i][ends], table.at[:n], y[k.first:], table.to[:n], start, last, low)
+			k.run(w, x, b.runs[i][ends], table.at[:n], y[k.first:], table.to[:n], start, last, ahead, low)
 		}
 	}
 }

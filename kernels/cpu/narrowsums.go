@@ -43,7 +43,7 @@ func (b *boundNarrowGrad) job(xs, dys []float32, job int) {
 		if block+1 < to && vectors == b.vectors {
 			next = b.ahead(block + 1)
 		}
-		b.block(xs, dys, sums, block, vectors, next)
+		b.block(xs, dys, sums, block, vectors, &next)
 	}
 }
 
@@ -55,7 +55,7 @@ func (b *boundNarrowGrad) place(block int) (n, row, rows int) {
 }
 
 // block adds the products of a block of rows, and asks for what the next takes.
-func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, vectors int, next ahead) {
+func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, vectors int, next *ahead) {
 	_, _, rows := b.place(block)
 	line, dyLine := b.copied[1]*b.lanes, b.out[1]*b.lanes
 	for v := range vectors {
@@ -73,34 +73,12 @@ func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, vectors int, nex
 	}
 }
 
-// ahead is stretches of memory that will be read soon.
-type ahead [2][]float32
-
-// take returns the begin of some lines, and how many bytes apart they are: 0 if there are none.
-func (a *ahead) take(lines int) ([]float32, int) {
-	for i, rest := range a {
-		if len(rest) > 0 {
-			a[i] = rest[min(len(rest), 16*lines):]
-			return rest, 64
-		}
-	}
-	return nil, 0
-}
-
-// ahead returns what a block takes, if its rows follow each other in memory.
-func (b *boundNarrowGrad) ahead(block int) (a ahead) {
+// ahead returns what a block takes.
+func (b *boundNarrowGrad) ahead(block int) ahead {
 	n, row, rows := b.place(block)
 	top := row*b.stride[0] - b.before[0]
-	lo, hi := max(0, top), min(b.in[0], top+(rows-1)*b.stride[0]+1+(b.kernel[0]-1)*b.dilation[0])
-	for i, v := range []*view{b.x, b.dy} {
-		if i == 1 {
-			lo, hi = row, row+rows
-		}
-		if v.st[3] == v.n[1] && v.st[2] == v.n[3]*v.st[3] && lo < hi {
-			a[i] = v.f[v.pos(n, 0, lo, 0):][:(hi-lo)*v.st[2]]
-		}
-	}
-	return a
+	lo, hi := max(0, top), top+(rows-1)*b.stride[0]+1+(b.kernel[0]-1)*b.dilation[0]
+	return ahead{b.x.stretch(n, lo, 0, hi-lo, b.in[1]), b.dy.stretch(n, row, 0, rows, b.out[1])}
 }
 
 // clearColumns clears the columns of a panel that lie beside the source.

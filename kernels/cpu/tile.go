@@ -18,10 +18,11 @@ type tile struct {
 // elements lie step by step in w. Sums begin with start, one value for each channel, or if
 // it is empty are added to what y holds, which is read before any of the tile's outputs is
 // written; outputs are no less than low. Of the last vector's lanes only last are read
-// and written.
+// and written. With each step the caches are asked for another line, ahead bytes on, from
+// where the tile's next positions would begin.
 //
 // tileReference and lanesReference are the same in Go.
-type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32)
+type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32)
 
 // outerTile adds products of dy and x to a block of filter gradients: of rows filters and
 // width floats of x.
@@ -33,10 +34,11 @@ type outerTile struct {
 
 // outerFunc adds to sums the products of all positions: images × rows × cols of them,
 // some floats apart in dy and in x. It does so for strips of filters that follow each
-// other in dy, and as blocks in sums.
+// other in dy, and as blocks in sums. With each position the caches are asked for another
+// line from next on, step bytes apart.
 //
 // outerReference is the same in Go.
-type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32)
+type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int)
 
 // sums is how many sums an outer tile has.
 func (o *outerTile) sums() int { return o.rows * o.width }

@@ -70,7 +70,7 @@ func (v vectors) clear(rs []VecVirtual) {
 // outer writes an outerTile: sums of some filters × vectors of x.
 func outer(v vectors, rows, nv int) {
 	name := fmt.Sprintf("outer%s_%dx%d", v.name, rows, nv*v.lanes)
-	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32)")
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int)")
 	Doc(fmt.Sprintf("%s is outerReference for %d filters a strip and %d floats of x.", name, rows, nv*v.lanes))
 	Pragma("noescape")
 	dyNow, sumsNow, dy := AllocLocal(8), AllocLocal(8), GP64()
@@ -79,6 +79,7 @@ func outer(v vectors, rows, nv int) {
 	MOVQ(inMemory(Param("dy").Base()), dy)
 	MOVQ(dy, dyNow)
 	sums, xs := v.many(rows*nv), v.many(nv)
+	next, step := Load(Param("next").Base(), GP64()), Load(Param("step"), GP64())
 	Label("strip")
 	v.clear(sums)
 	MOVQ(dyNow, dy)
@@ -86,6 +87,8 @@ func outer(v vectors, rows, nv int) {
 		for i, r := range xs {
 			VMOVUPS(Mem{Base: x, Disp: i * v.lanes * 4}, r)
 		}
+		PREFETCHT1(Mem{Base: next})
+		ADDQ(step, next)
 		for i := range rows {
 			from := Mem{Base: dy, Disp: 4 * i}
 			if v.lanes == 16 && nv == 1 {

@@ -26,7 +26,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		kind, doc = "lanes", "lanesReference"
 	}
 	name := fmt.Sprintf("%s%s_%dx%d", kind, v.name, positions, nv*v.lanes)
-	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, low float32)")
+	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32)")
 	Doc(fmt.Sprintf("%s is %s for %d positions and %d channels.", name, doc, positions, nv*v.lanes))
 	Pragma("noescape")
 	atNow, toNow, left := AllocLocal(8), AllocLocal(8), AllocLocal(8)
@@ -75,6 +75,9 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		MOVQ(Mem{Base: run, Disp: 8 * p}, ptr[p])
 		LEAQ(Mem{Base: end, Index: ptr[p], Scale: 4}, ptr[p])
 	}
+	next := GP64()
+	LEAQ(Mem{Base: ptr[positions-1], Index: ptr[positions-1], Scale: 1}, next)
+	SUBQ(ptr[positions-2], next)
 	MOVQ(inMemory(Param("w").Base()), w)
 	MOVQ(inMemory(Param("runs").Base()), run)
 	MOVQ(inMemory(Param("runs").Len()), runs)
@@ -88,6 +91,8 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	for i, r := range ws {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
 	}
+	PREFETCHT1(Mem{Base: next})
+	ADDQ(inMemory(Param("ahead")), next)
 	var one VecVirtual
 	if !lanes {
 		one = v.register()
