@@ -21,10 +21,12 @@ const (
 	ReLUGrad // dx ← y, dy: dy where y > 0
 	Add      // y ← a, b
 
-	MaxPool     // y ← x
-	MaxPoolGrad // dx ← x, y, dy: to the first maximum of each window
-	AvgPool     // y ← x
-	AvgPoolGrad // dx ← dy
+	MaxPool          // y ← x
+	MaxPoolGrad      // dx ← x, y, dy: to the first maximum of each window
+	MaxPoolIndex     // y ← x, index: MaxPool; index (bytes, as y) is written: the window's first maximum, counted row by row from 0
+	MaxPoolIndexGrad // dx ← dy, index: to the pixel that index says; windows of at most MaxIndexed pixels
+	AvgPool          // y ← x
+	AvgPoolGrad      // dx ← dy
 
 	LRN     // y ← x
 	LRNGrad // dx ← x, dy
@@ -89,6 +91,9 @@ type Desc struct {
 	Dev      [4]float64 // Normalize: deviation of each channel; channels beyond the fourth use the last
 }
 
+// MaxIndexed is the most pixels of a window that a MaxPoolIndex counts.
+const MaxIndexed = 255
+
 // Window is how a convolution or a pool moves over rows and columns.
 type Window struct {
 	Kernel   [2]int // rows, columns
@@ -149,7 +154,7 @@ func (c Code) Updates() []int {
 // Fills lists the inputs that are further outputs: written, not read.
 func (c Code) Fills() []int {
 	switch c {
-	case BNStats:
+	case BNStats, MaxPoolIndex:
 		return []int{1}
 	case BNSums:
 		return []int{6}
@@ -159,7 +164,7 @@ func (c Code) Fills() []int {
 
 var codeNames = [codes]string{
 	"invalid", "conv_forward", "conv_data_grad", "conv_filter_grad", "bias", "bias_grad", "relu", "relu_grad", "add",
-	"max_pool", "max_pool_grad", "avg_pool", "avg_pool_grad", "lrn", "lrn_grad", "bn_mean", "bn_var", "bn_stats", "bn", "bn_gamma_grad",
+	"max_pool", "max_pool_grad", "max_pool_index", "max_pool_index_grad", "avg_pool", "avg_pool_grad", "lrn", "lrn_grad", "bn_mean", "bn_var", "bn_stats", "bn", "bn_gamma_grad",
 	"bn_sums", "bn_grad", "running_stat", "dropout", "flatten", "unflatten", "copy", "shuffle", "sum", "max", "row_max", "exp_sum", "count_above",
 	"loss", "hits", "loss_grad", "sgd", "sum_of_squares", "fill_const", "fill_normal", "normalize",
 }

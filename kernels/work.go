@@ -20,6 +20,8 @@ func (d Desc) Work(out layout.Shape, in []layout.Shape) (macs, elements float64)
 		macs = float64(in[1].Volume()) * float64(out[1]) * each
 	case LRN, LRNGrad: // arithmetic on each of the window's channels
 		n *= 1 + d.LRN.N/2
+	case MaxPoolIndex, MaxPoolIndexGrad: // the index is in bytes
+		n -= in[1].Volume() * 3 / 4
 	case FillNormal, Dropout, ExpSum, LossGrad: // a long formula
 		n *= 4
 	}

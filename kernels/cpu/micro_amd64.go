@@ -554,6 +554,11 @@ func scaleAVX2(y []float32, x []float32, rows int, width int, yPitch int, xPitch
 //go:noescape
 func windowMaxAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int)
 
+// windowMaxIndexAVX2 is windowMaxIndexGo for one window or more of eight channels or more.
+//
+//go:noescape
+func windowMaxIndexAVX2(y []float32, x []float32, at []uint8, windows int, channels int, rows int, cols int, yStep int, atStep int, xStep int, xRow int, xCol int, first int32, skip int32)
+
 // windowMeanAVX2 is windowMeanGo for one window or more of eight channels or more.
 //
 //go:noescape
@@ -563,6 +568,11 @@ func windowMeanAVX2(y []float32, x []float32, windows int, channels int, rows in
 //
 //go:noescape
 func windowPickAVX2(dx []float32, x []float32, y []float32, dy []float32, windows int, channels int, rows int, cols int, yStep int, dyStep int, dxStep int, dxRow int, dxCol int, xStep int, xRow int, xCol int, mask []int32)
+
+// windowPickIndexAVX2 is windowPickIndexGo for one window or more of eight channels or more. The mask has the first of the last eight channels that are in an eight before.
+//
+//go:noescape
+func windowPickIndexAVX2(dx []float32, dy []float32, at []uint8, windows int, channels int, rows int, cols int, dyStep int, atStep int, dxStep int, dxRow int, dxCol int, first int32, skip int32, mask []int32)
 
 // windowSpreadAVX2 is windowSpreadGo for one window or more of eight channels or more. The mask has the first of the last eight channels that are in an eight before.
 //

@@ -26320,6 +26320,219 @@ advance:
 	VZEROUPPER
 	RET
 
+// func windowMaxIndexAVX2(y []float32, x []float32, at []uint8, windows int, channels int, rows int, cols int, yStep int, atStep int, xStep int, xRow int, xCol int, first int32, skip int32)
+// Requires: AVX, AVX2
+TEXT ·windowMaxIndexAVX2(SB), NOSPLIT, $0-152
+	MOVQ     y_base+0(FP), CX
+	MOVQ     at_base+48(FP), DX
+	MOVQ     x_base+24(FP), BX
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLD   $0x1f, Y1, Y1
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ         32(AX), R10
+	CMPQ         R10, channels+80(FP)
+	JGT          fourdone
+	LEAQ         (BX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPEQD     Y2, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMOVDQA      Y0, Y4
+	VPCMPEQD     Y5, Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVDQA      Y0, Y7
+	VPCMPEQD     Y8, Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVDQA      Y0, Y10
+	VPCMPEQD     Y11, Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VXORPS       Y12, Y12, Y12
+	VMOVDQA      Y0, Y13
+	MOVQ         rows+88(FP), R8
+
+fourrow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+fourcol:
+	VMOVUPS      (DI), Y14
+	VCMPPS       $0x1e, Y2, Y14, Y15
+	VANDPS       Y0, Y15, Y15
+	VPMAXSD      Y15, Y4, Y4
+	VMAXPS       Y14, Y2, Y2
+	VCMPPS       $0x03, Y14, Y3, Y3
+	VMOVUPS      32(DI), Y14
+	VCMPPS       $0x1e, Y5, Y14, Y15
+	VANDPS       Y0, Y15, Y15
+	VPMAXSD      Y15, Y7, Y7
+	VMAXPS       Y14, Y5, Y5
+	VCMPPS       $0x03, Y14, Y6, Y6
+	VMOVUPS      64(DI), Y14
+	VCMPPS       $0x1e, Y8, Y14, Y15
+	VANDPS       Y0, Y15, Y15
+	VPMAXSD      Y15, Y10, Y10
+	VMAXPS       Y14, Y8, Y8
+	VCMPPS       $0x03, Y14, Y9, Y9
+	VMOVUPS      96(DI), Y14
+	VCMPPS       $0x1e, Y11, Y14, Y15
+	VANDPS       Y0, Y15, Y15
+	VPMAXSD      Y15, Y13, Y13
+	VMAXPS       Y14, Y11, Y11
+	VCMPPS       $0x03, Y14, Y12, Y12
+	VPADDD       Y1, Y0, Y0
+	MOVQ         xCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          fourcol
+	MOVL         skip+148(FP), DI
+	VMOVD        DI, X14
+	VPBROADCASTD X14, Y14
+	VPADDD       Y14, Y0, Y0
+	MOVQ         xRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          fourrow
+	VORPS        Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	VEXTRACTI128 $0x01, Y4, X0
+	VPACKUSDW    X0, X4, X4
+	VPACKUSWB    X4, X4, X4
+	VMOVQ        X4, (DX)(AX*1)
+	VORPS        Y6, Y5, Y5
+	VMOVUPS      Y5, 32(CX)(AX*4)
+	VEXTRACTI128 $0x01, Y7, X0
+	VPACKUSDW    X0, X7, X7
+	VPACKUSWB    X7, X7, X7
+	VMOVQ        X7, 8(DX)(AX*1)
+	VORPS        Y9, Y8, Y8
+	VMOVUPS      Y8, 64(CX)(AX*4)
+	VEXTRACTI128 $0x01, Y10, X0
+	VPACKUSDW    X0, X10, X10
+	VPACKUSWB    X10, X10, X10
+	VMOVQ        X10, 16(DX)(AX*1)
+	VORPS        Y12, Y11, Y11
+	VMOVUPS      Y11, 96(CX)(AX*4)
+	VEXTRACTI128 $0x01, Y13, X0
+	VPACKUSDW    X0, X13, X13
+	VPACKUSWB    X13, X13, X13
+	VMOVQ        X13, 24(DX)(AX*1)
+	ADDQ         $0x20, AX
+	JMP          four
+
+fourdone:
+one:
+	LEAQ         8(AX), R10
+	CMPQ         R10, channels+80(FP)
+	JGT          onedone
+	LEAQ         (BX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPEQD     Y2, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMOVDQA      Y0, Y4
+	MOVQ         rows+88(FP), R8
+
+onerow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+onecol:
+	VMOVUPS      (DI), Y5
+	VCMPPS       $0x1e, Y2, Y5, Y6
+	VANDPS       Y0, Y6, Y6
+	VPMAXSD      Y6, Y4, Y4
+	VMAXPS       Y5, Y2, Y2
+	VCMPPS       $0x03, Y5, Y3, Y3
+	VPADDD       Y1, Y0, Y0
+	MOVQ         xCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          onecol
+	MOVL         skip+148(FP), DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y0
+	MOVQ         xRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          onerow
+	VORPS        Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	VEXTRACTI128 $0x01, Y4, X0
+	VPACKUSDW    X0, X4, X4
+	VPACKUSWB    X4, X4, X4
+	VMOVQ        X4, (DX)(AX*1)
+	ADDQ         $0x08, AX
+	JMP          one
+
+onedone:
+	CMPQ         AX, channels+80(FP)
+	JGE          advance
+	MOVQ         channels+80(FP), AX
+	SUBQ         $0x08, AX
+	LEAQ         (BX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPEQD     Y2, Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMOVDQA      Y0, Y4
+	MOVQ         rows+88(FP), R8
+
+lastrow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+lastcol:
+	VMOVUPS      (DI), Y5
+	VCMPPS       $0x1e, Y2, Y5, Y6
+	VANDPS       Y0, Y6, Y6
+	VPMAXSD      Y6, Y4, Y4
+	VMAXPS       Y5, Y2, Y2
+	VCMPPS       $0x03, Y5, Y3, Y3
+	VPADDD       Y1, Y0, Y0
+	MOVQ         xCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          lastcol
+	MOVL         skip+148(FP), DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y0
+	MOVQ         xRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          lastrow
+	VORPS        Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	VEXTRACTI128 $0x01, Y4, X0
+	VPACKUSDW    X0, X4, X4
+	VPACKUSWB    X4, X4, X4
+	VMOVQ        X4, (DX)(AX*1)
+
+advance:
+	MOVQ yStep+104(FP), R10
+	LEAQ (CX)(R10*4), CX
+	MOVQ atStep+112(FP), R10
+	LEAQ (DX)(R10*1), DX
+	MOVQ xStep+120(FP), R10
+	LEAQ (BX)(R10*4), BX
+	DECQ windows+72(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
 // func windowMeanAVX2(y []float32, x []float32, windows int, channels int, rows int, cols int, yStep int, xStep int, xRow int, xCol int, divisor float32)
 // Requires: AVX, AVX2, SSE
 TEXT ·windowMeanAVX2(SB), NOSPLIT, $0-116
@@ -26598,6 +26811,162 @@ advance:
 	MOVQ dyStep+136(FP), R13
 	LEAQ (SI)(R13*4), SI
 	DECQ windows+96(FP)
+	JNZ  window
+	VZEROUPPER
+	RET
+
+// func windowPickIndexAVX2(dx []float32, dy []float32, at []uint8, windows int, channels int, rows int, cols int, dyStep int, atStep int, dxStep int, dxRow int, dxCol int, first int32, skip int32, mask []int32)
+// Requires: AVX, AVX2
+TEXT ·windowPickIndexAVX2(SB), NOSPLIT, $0-176
+	MOVQ     dx_base+0(FP), CX
+	MOVQ     dy_base+24(FP), DX
+	MOVQ     at_base+48(FP), BX
+	VPCMPEQD Y1, Y1, Y1
+	VPSRLD   $0x1f, Y1, Y1
+	MOVQ     mask_base+152(FP), AX
+	VMOVUPS  (AX), Y2
+
+window:
+	XORQ AX, AX
+
+four:
+	LEAQ         32(AX), R10
+	CMPQ         R10, channels+80(FP)
+	JGT          fourdone
+	LEAQ         (CX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPMOVZXBD    (BX)(AX*1), Y3
+	VMOVUPS      (DX)(AX*4), Y4
+	VPMOVZXBD    8(BX)(AX*1), Y5
+	VMOVUPS      32(DX)(AX*4), Y6
+	VPMOVZXBD    16(BX)(AX*1), Y7
+	VMOVUPS      64(DX)(AX*4), Y8
+	VPMOVZXBD    24(BX)(AX*1), Y9
+	VMOVUPS      96(DX)(AX*4), Y10
+	MOVQ         rows+88(FP), R8
+
+fourrow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+fourcol:
+	VPCMPEQD     Y3, Y0, Y11
+	VANDPS       Y4, Y11, Y11
+	VADDPS       (DI), Y11, Y11
+	VMOVUPS      Y11, (DI)
+	VPCMPEQD     Y5, Y0, Y11
+	VANDPS       Y6, Y11, Y11
+	VADDPS       32(DI), Y11, Y11
+	VMOVUPS      Y11, 32(DI)
+	VPCMPEQD     Y7, Y0, Y11
+	VANDPS       Y8, Y11, Y11
+	VADDPS       64(DI), Y11, Y11
+	VMOVUPS      Y11, 64(DI)
+	VPCMPEQD     Y9, Y0, Y11
+	VANDPS       Y10, Y11, Y11
+	VADDPS       96(DI), Y11, Y11
+	VMOVUPS      Y11, 96(DI)
+	VPADDD       Y1, Y0, Y0
+	MOVQ         dxCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          fourcol
+	MOVL         skip+148(FP), DI
+	VMOVD        DI, X11
+	VPBROADCASTD X11, Y11
+	VPADDD       Y11, Y0, Y0
+	MOVQ         dxRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          fourrow
+	ADDQ         $0x20, AX
+	JMP          four
+
+fourdone:
+one:
+	LEAQ         8(AX), R10
+	CMPQ         R10, channels+80(FP)
+	JGT          onedone
+	LEAQ         (CX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPMOVZXBD    (BX)(AX*1), Y3
+	VMOVUPS      (DX)(AX*4), Y4
+	MOVQ         rows+88(FP), R8
+
+onerow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+onecol:
+	VPCMPEQD     Y3, Y0, Y5
+	VANDPS       Y4, Y5, Y5
+	VADDPS       (DI), Y5, Y5
+	VMOVUPS      Y5, (DI)
+	VPADDD       Y1, Y0, Y0
+	MOVQ         dxCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          onecol
+	MOVL         skip+148(FP), DI
+	VMOVD        DI, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y0
+	MOVQ         dxRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          onerow
+	ADDQ         $0x08, AX
+	JMP          one
+
+onedone:
+	CMPQ         AX, channels+80(FP)
+	JGE          advance
+	MOVQ         channels+80(FP), AX
+	SUBQ         $0x08, AX
+	LEAQ         (CX)(AX*4), SI
+	MOVL         first+144(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPMOVZXBD    (BX)(AX*1), Y3
+	VMOVUPS      (DX)(AX*4), Y4
+	VANDNPS      Y4, Y2, Y4
+	MOVQ         rows+88(FP), R8
+
+lastrow:
+	MOVQ SI, DI
+	MOVQ cols+96(FP), R9
+
+lastcol:
+	VPCMPEQD     Y3, Y0, Y5
+	VANDPS       Y4, Y5, Y5
+	VADDPS       (DI), Y5, Y5
+	VMOVUPS      Y5, (DI)
+	VPADDD       Y1, Y0, Y0
+	MOVQ         dxCol+136(FP), R10
+	LEAQ         (DI)(R10*4), DI
+	DECQ         R9
+	JNZ          lastcol
+	MOVL         skip+148(FP), AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPADDD       Y5, Y0, Y0
+	MOVQ         dxRow+128(FP), R10
+	LEAQ         (SI)(R10*4), SI
+	DECQ         R8
+	JNZ          lastrow
+
+advance:
+	MOVQ dxStep+120(FP), R10
+	LEAQ (CX)(R10*4), CX
+	MOVQ dyStep+104(FP), R10
+	LEAQ (DX)(R10*4), DX
+	MOVQ atStep+112(FP), R10
+	LEAQ (BX)(R10*1), BX
+	DECQ windows+72(FP)
 	JNZ  window
 	VZEROUPPER
 	RET

@@ -102,6 +102,55 @@ func bindMaxPool(c *call) (kernels.Launch, error) {
 	}), nil
 }
 
+// index returns what the pixel of a stretch's windows that comes first is counted as, and how
+// many pixels follow each of its rows in the window that are not in x.
+func (p *pooling) index(w kernels.Window, row, col *stretch) (first, skip int32) {
+	r, s := row.lo-(row.first*w.Stride[0]-w.Pad[0]), col.lo-(col.first*w.Stride[1]-w.Pad[2])
+	return int32(r*w.Kernel[1] + s), int32(w.Kernel[1] - col.size)
+}
+
+func bindMaxPoolIndex(c *call) (kernels.Launch, error) {
+	x, at, y := &c.in[0], &c.in[1], &c.out
+	p, err := newPooling(c.d.Window, x, y)
+	if err != nil {
+		return nil, err
+	}
+	if err := indexed(c.d.Window, y, at); err != nil {
+		return nil, err
+	}
+	steps, windowMaxIndex, w := p.steps(x), c.b.tier.rows.windowMaxIndex, c.d.Window
+	return c.eachRow(p, x, func(n int, row, col *stretch) {
+		first, skip := p.index(w, row, col)
+		windowMaxIndex(y.f[y.pos(n, 0, row.first, col.first):], x.f[x.pos(n, 0, row.lo, col.lo):], at.u[at.pos(n, 0, row.first, col.first):],
+			col.windows, y.n[1], row.size, col.size, y.st[3], at.st[3], steps, first, skip)
+	}), nil
+}
+
+// indexed reports an error unless at has an index of a pixel for each of y's windows.
+func indexed(w kernels.Window, y, at *view) error {
+	if w.Kernel[0]*w.Kernel[1] > kernels.MaxIndexed {
+		return fmt.Errorf("a window of %v has more than %d pixels", w.Kernel, kernels.MaxIndexed)
+	}
+	return same(y.n, "max pool's index", *at)
+}
+
+func bindMaxPoolIndexGrad(c *call) (kernels.Launch, error) {
+	dy, at, dx := &c.in[0], &c.in[1], &c.out
+	p, err := newPooling(c.d.Window, dx, dy)
+	if err != nil {
+		return nil, err
+	}
+	if err := indexed(c.d.Window, dy, at); err != nil {
+		return nil, err
+	}
+	steps, windowPickIndex, w := p.steps(dx), c.b.tier.rows.windowPickIndex, c.d.Window
+	return c.scatter(p, true, func(n, ch, channels int, row, col *stretch) {
+		first, skip := p.index(w, row, col)
+		windowPickIndex(dx.f[dx.pos(n, ch, row.lo, col.lo):], dy.f[dy.pos(n, ch, row.first, col.first):], at.u[at.pos(n, ch, row.first, col.first):],
+			col.windows, channels, row.size, col.size, dy.st[3], at.st[3], steps, first, skip)
+	}), nil
+}
+
 func bindAvgPool(c *call) (kernels.Launch, error) {
 	x, y := &c.in[0], &c.out
 	p, err := newPooling(c.d.Window, x, y)

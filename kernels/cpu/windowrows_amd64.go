@@ -12,6 +12,22 @@ var avx2Windows = windowOps{
 		_, _ = y[(windows-1)*yStep+channels-1], x[xs.last(windows, rows, cols)+channels-1]
 		windowMaxAVX2(y, x, windows, channels, rows, cols, yStep, xs.window, xs.row, xs.col)
 	},
+	windowMaxIndex: func(y, x []float32, at []uint8, windows, channels, rows, cols, yStep, atStep int, xs tapSteps, first, skip int32) {
+		if channels < 8 {
+			windowMaxIndexGo(y, x, at, windows, channels, rows, cols, yStep, atStep, xs, first, skip)
+			return
+		}
+		_, _, _ = y[(windows-1)*yStep+channels-1], x[xs.last(windows, rows, cols)+channels-1], at[(windows-1)*atStep+channels-1]
+		windowMaxIndexAVX2(y, x, at, windows, channels, rows, cols, yStep, atStep, xs.window, xs.row, xs.col, first, skip)
+	},
+	windowPickIndex: func(dx, dy []float32, at []uint8, windows, channels, rows, cols, dyStep, atStep int, dxs tapSteps, first, skip int32) {
+		if channels < 8 {
+			windowPickIndexGo(dx, dy, at, windows, channels, rows, cols, dyStep, atStep, dxs, first, skip)
+			return
+		}
+		_, _, _ = dy[(windows-1)*dyStep+channels-1], at[(windows-1)*atStep+channels-1], dx[dxs.last(windows, rows, cols)+channels-1]
+		windowPickIndexAVX2(dx, dy, at, windows, channels, rows, cols, dyStep, atStep, dxs.window, dxs.row, dxs.col, first, skip, lanes(-channels&7))
+	},
 	windowMean: func(y, x []float32, windows, channels, rows, cols, yStep int, xs tapSteps, divisor float32) {
 		if channels < 8 {
 			windowMeanGo(y, x, windows, channels, rows, cols, yStep, xs, divisor)

@@ -24,12 +24,27 @@ func TestWindowsComputeTheirReference(t *testing.T) {
 						x[i] = float32(int(4 * x[i]))
 					}
 					y, dy := make([]float32, windows*top), randoms(r, windows*top)
+					at := make([]uint8, windows*top)
+					want.windowMaxIndex(y, x, at, windows, channels, rows, cols, top, top, xs, 3, 2)
+					for i := range at { // some of no pixel
+						at[i] += uint8(i % 5 / 4)
+					}
 					want.windowMax(y, x, windows, channels, rows, cols, top, xs)
 					for name, f := range map[string]func(o *rowOps, to []float32){
 						"windowMax":  func(o *rowOps, to []float32) { o.windowMax(to, x, windows, channels, rows, cols, top, xs) },
 						"windowMean": func(o *rowOps, to []float32) { o.windowMean(to, x, windows, channels, rows, cols, top, xs, 5) },
 						"windowPick": func(o *rowOps, to []float32) {
 							o.windowPick(to, x, y, dy, windows, channels, rows, cols, top, top, ts, xs)
+						},
+						"windowMaxIndex": func(o *rowOps, to []float32) {
+							at := make([]uint8, windows*top)
+							o.windowMaxIndex(to, x, at, windows, channels, rows, cols, top, top, xs, 3, 2)
+							for i, v := range at {
+								to[windows*top+i] = float32(v)
+							}
+						},
+						"windowPickIndex": func(o *rowOps, to []float32) {
+							o.windowPickIndex(to, dy, at, windows, channels, rows, cols, top, top, ts, 3, 2)
 						},
 						"windowSpread": func(o *rowOps, to []float32) { o.windowSpread(to, dy, windows, channels, rows, cols, top, ts, 5) },
 					} {

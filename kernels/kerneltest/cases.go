@@ -53,6 +53,11 @@ func ints(n int, fill func(*generator, int) float64) operand {
 	return operand{shape: layout.Shape{n, 1, 1, 1}, fill: fill, dtype: kernels.I32, use: kernels.Input}
 }
 
+// indices returns an activation of bytes.
+func indices(n layout.Shape, fill func(*generator, int) float64) operand {
+	return operand{shape: n, fill: fill, dtype: kernels.U8, use: kernels.Activation}
+}
+
 // result returns an output.
 func result(n layout.Shape) operand { return operand{shape: n, use: kernels.Activation} }
 
@@ -89,46 +94,48 @@ func casesOf(code kernels.Code) []kase {
 }
 
 var makers = map[kernels.Code]func(kernels.Code) []kase{
-	kernels.ConvForward:    convCases,
-	kernels.ConvDataGrad:   convCases,
-	kernels.ConvFilterGrad: convCases,
-	kernels.Bias:           biasCases,
-	kernels.BiasGrad:       sumCases,
-	kernels.ReLU:           moveCases,
-	kernels.ReLUGrad:       reluGradCases,
-	kernels.Add:            addCases,
-	kernels.MaxPool:        poolCases,
-	kernels.MaxPoolGrad:    poolCases,
-	kernels.AvgPool:        poolCases,
-	kernels.AvgPoolGrad:    poolCases,
-	kernels.LRN:            lrnCases,
-	kernels.LRNGrad:        lrnCases,
-	kernels.BNMean:         sumCases,
-	kernels.BNVar:          bnCases,
-	kernels.BNStats:        bnCases,
-	kernels.BN:             bnCases,
-	kernels.BNGammaGrad:    bnCases,
-	kernels.BNSums:         bnCases,
-	kernels.BNGrad:         bnCases,
-	kernels.RunningStat:    statCases,
-	kernels.Dropout:        dropoutCases,
-	kernels.Flatten:        flattenCases,
-	kernels.Unflatten:      flattenCases,
-	kernels.Copy:           copyCases,
-	kernels.Shuffle:        shuffleCases,
-	kernels.Sum:            naryCases,
-	kernels.Max:            naryCases,
-	kernels.RowMax:         lossCases,
-	kernels.ExpSum:         lossCases,
-	kernels.CountAbove:     lossCases,
-	kernels.Loss:           lossCases,
-	kernels.Hits:           lossCases,
-	kernels.LossGrad:       lossCases,
-	kernels.SGD:            sgdCases,
-	kernels.SumOfSquares:   squaresCases,
-	kernels.FillConst:      fillCases,
-	kernels.FillNormal:     fillCases,
-	kernels.Normalize:      normalizeCases,
+	kernels.ConvForward:      convCases,
+	kernels.ConvDataGrad:     convCases,
+	kernels.ConvFilterGrad:   convCases,
+	kernels.Bias:             biasCases,
+	kernels.BiasGrad:         sumCases,
+	kernels.ReLU:             moveCases,
+	kernels.ReLUGrad:         reluGradCases,
+	kernels.Add:              addCases,
+	kernels.MaxPool:          poolCases,
+	kernels.MaxPoolIndex:     poolCases,
+	kernels.MaxPoolIndexGrad: poolCases,
+	kernels.MaxPoolGrad:      poolCases,
+	kernels.AvgPool:          poolCases,
+	kernels.AvgPoolGrad:      poolCases,
+	kernels.LRN:              lrnCases,
+	kernels.LRNGrad:          lrnCases,
+	kernels.BNMean:           sumCases,
+	kernels.BNVar:            bnCases,
+	kernels.BNStats:          bnCases,
+	kernels.BN:               bnCases,
+	kernels.BNGammaGrad:      bnCases,
+	kernels.BNSums:           bnCases,
+	kernels.BNGrad:           bnCases,
+	kernels.RunningStat:      statCases,
+	kernels.Dropout:          dropoutCases,
+	kernels.Flatten:          flattenCases,
+	kernels.Unflatten:        flattenCases,
+	kernels.Copy:             copyCases,
+	kernels.Shuffle:          shuffleCases,
+	kernels.Sum:              naryCases,
+	kernels.Max:              naryCases,
+	kernels.RowMax:           lossCases,
+	kernels.ExpSum:           lossCases,
+	kernels.CountAbove:       lossCases,
+	kernels.Loss:             lossCases,
+	kernels.Hits:             lossCases,
+	kernels.LossGrad:         lossCases,
+	kernels.SGD:              sgdCases,
+	kernels.SumOfSquares:     squaresCases,
+	kernels.FillConst:        fillCases,
+	kernels.FillNormal:       fillCases,
+	kernels.Normalize:        normalizeCases,
 }
 
 func moveCases(kernels.Code) []kase {
@@ -176,11 +183,13 @@ func naryCases(code kernels.Code) []kase {
 	for count := 1; count <= 5; count += 2 {
 		all = append(all, perShape(func(n layout.Shape) kase {
 			c := kase{name: fmt.Sprintf("%dof", count), out: result(n), terms: 1}
-			for range count {
-				c.in = append(c.in, of(n, signed))
-			}
+			fill := signed
 			if code == kernels.Sum && count > 1 {
+				fill = positive // what is left where summands cancel is their rounding
 				c.terms, c.roundings = count, 1
+			}
+			for range count {
+				c.in = append(c.in, of(n, fill))
 			}
 			return c
 		})...)

@@ -185,7 +185,7 @@ func poolCases(code kernels.Code) []kase {
 			if j >= 2 {
 				ch = 8 // whole vectors
 			}
-			if countPad && (code == kernels.MaxPool || code == kernels.MaxPoolGrad) {
+			if countPad && code != kernels.AvgPool && code != kernels.AvgPoolGrad {
 				continue
 			}
 			n, o := 1+i%3, p.out()
@@ -202,6 +202,10 @@ func poolCases(code kernels.Code) []kase {
 				top := y
 				top.fill = maxima(c.desc, x.shape, y.shape)
 				c.out, c.in = x, []operand{x, top, y}
+			case kernels.MaxPoolIndex:
+				c.out, c.in, c.terms, c.roundings, c.mutates = y, []operand{x, indices(y.shape, constant(7))}, 1, 0, []int{1}
+			case kernels.MaxPoolIndexGrad:
+				c.out, c.in = x, []operand{y, indices(y.shape, inWindow(c.desc, x.shape, y.shape))}
 			case kernels.AvgPool:
 				c.out, c.in = y, []operand{x}
 			default:

@@ -95,6 +95,23 @@ func maxima(d kernels.Desc, x, y layout.Shape) func(*generator, int) float64 {
 	}
 }
 
+// inWindow returns a filling with a pixel of x under each window, as MaxPoolIndex counts them.
+func inWindow(d kernels.Desc, x, y layout.Shape) func(*generator, int) float64 {
+	return func(g *generator, i int) float64 {
+		var at []int
+		p, q := i/y[3]%y[2], i%y[3]
+		for r := range d.Window.Kernel[0] {
+			for s := range d.Window.Kernel[1] {
+				h, w := p*d.Window.Stride[0]-d.Window.Pad[0]+r, q*d.Window.Stride[1]-d.Window.Pad[2]+s
+				if h >= 0 && h < x[2] && w >= 0 && w < x[3] {
+					at = append(at, r*d.Window.Kernel[1]+s)
+				}
+			}
+		}
+		return float64(at[g.intn(len(at))])
+	}
+}
+
 // labels returns a filling with labels of so many classes from offset−1 on; every fourth
 // sample has none.
 func labels(classes, offset int) func(*generator, int) float64 {

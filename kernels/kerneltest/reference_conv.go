@@ -90,6 +90,32 @@ func refMaxPoolGrad(d kernels.Desc, dx *tensor, in []*tensor) {
 	})
 }
 
+// underWindow is where in x the window of output (oh, ow) has its pixel i.
+func underWindow(win kernels.Window, oh, ow, i int) (h, w int) {
+	return oh*win.Stride[0] - win.Pad[0] + i/win.Kernel[1], ow*win.Stride[1] - win.Pad[2] + i%win.Kernel[1]
+}
+
+func refMaxPoolIndex(d kernels.Desc, y *tensor, in []*tensor) {
+	refMaxPool(d, y, in)
+	in[1].fill(func(n, c, h, w int) float64 {
+		for i := range d.Window.Kernel[0] * d.Window.Kernel[1] {
+			r, s := underWindow(d.Window, h, w, i)
+			if r >= 0 && r < in[0].n[2] && s >= 0 && s < in[0].n[3] && *in[0].at(n, c, r, s) == *y.at(n, c, h, w) {
+				return float64(i)
+			}
+		}
+		return -1
+	})
+}
+
+func refMaxPoolIndexGrad(d kernels.Desc, dx *tensor, in []*tensor) {
+	clear(dx.v)
+	in[0].each(func(n, c, h, w int, dy *float64) {
+		r, s := underWindow(d.Window, h, w, int(*in[1].at(n, c, h, w)))
+		*dx.at(n, c, r, s) += *dy
+	})
+}
+
 // divisor counts the positions under a window: those of x, or of the padded x.
 func divisor(win kernels.Window, x *tensor, oh, ow int) float64 {
 	count := 0

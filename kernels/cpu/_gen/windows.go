@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -37,6 +38,37 @@ func windows() {
 			for i := range nv {
 				VORPS(nan[i], lowest[i], lowest[i])
 				VMOVUPS(lowest[i], w.top("y", i))
+			}
+		})
+	index := map[int]VecVirtual{}
+	windowLoops("windowMaxIndex", "y, at", "x", "", "", false,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				lowest[i], nan[i], index[i] = YMM(), YMM(), YMM()
+				VPCMPEQD(lowest[i], lowest[i], lowest[i])
+				VPSLLD(Imm(23), lowest[i], lowest[i])
+				VXORPS(nan[i], nan[i], nan[i])
+				VMOVDQA(w.count, index[i])
+			}
+		},
+		func(w *windowLoop, i int) {
+			v, above := YMM(), YMM()
+			VMOVUPS(w.tap("x", i), v)
+			VCMPPS(Imm(greater), lowest[i], v, above)
+			VANDPS(w.count, above, above)
+			VPMAXSD(above, index[i], index[i]) // the count grows
+			VMAXPS(v, lowest[i], lowest[i])
+			VCMPPS(Imm(unordered), v, nan[i], nan[i]) // as in windowMax
+		},
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				VORPS(nan[i], lowest[i], lowest[i])
+				VMOVUPS(lowest[i], w.top("y", i))
+				low, high := index[i].AsX(), XMM()
+				VEXTRACTI128(Imm(1), index[i], high)
+				VPACKUSDW(high, low, low)
+				VPACKUSWB(low, low, low)
+				VMOVQ(low, w.top("at", i))
 			}
 		})
 	sums := map[int]VecVirtual{}
@@ -77,6 +109,24 @@ func windows() {
 			VADDPS(w.tap("dx", i), v, v)
 			VMOVUPS(v, w.tap("dx", i))
 		}, nil)
+	windowLoops("windowPickIndex", "dy, at", "dx", "mask", "", true,
+		func(w *windowLoop, nv int) {
+			for i := range nv {
+				index[i], gradient[i] = YMM(), YMM()
+				VPMOVZXBD(w.top("at", i), index[i])
+				VMOVUPS(w.top("dy", i), gradient[i])
+				if w.masked {
+					VANDNPS(gradient[i], w.mask, gradient[i])
+				}
+			}
+		},
+		func(w *windowLoop, i int) {
+			v := YMM()
+			VPCMPEQD(index[i], w.count, v)
+			VANDPS(gradient[i], v, v)
+			VADDPS(w.tap("dx", i), v, v)
+			VMOVUPS(v, w.tap("dx", i))
+		}, nil)
 	share := map[int]VecVirtual{}
 	windowLoops("windowSpread", "dy", "dx", "mask", "divisor", true,
 		func(w *windowLoop, nv int) {
@@ -106,13 +156,25 @@ type windowLoop struct {
 	scalar VecVirtual
 	mask   VecVirtual
 	masked bool
+	count  VecVirtual // of the window's pixels so far, where an operand at, of bytes, has indices
 }
 
 func (w *windowLoop) top(name string, i int) Mem {
+	if name == "at" {
+		return Mem{Base: w.base[name], Index: w.index, Scale: 1, Disp: 8 * i}
+	}
 	return Mem{Base: w.base[name], Index: w.index, Scale: 4, Disp: 32 * i}
 }
 
 func (w *windowLoop) tap(name string, i int) Mem { return Mem{Base: w.pixel[name], Disp: 32 * i} }
+
+// broadcast fills a vector with an int32 parameter.
+func broadcast(param string, to VecVirtual) {
+	word, x := GP32(), XMM()
+	MOVL(inMemory(Param(param)), word)
+	VMOVD(word, x)
+	VPBROADCASTD(x, to)
+}
 
 // windowLoops writes one loop: begin before, tap at each of, end after a window's pixels.
 // Of the channels that are left over, all of the last eight are computed: where exact is
@@ -120,10 +182,14 @@ func (w *windowLoop) tap(name string, i int) Mem { return Mem{Base: w.pixel[name
 func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*windowLoop, int), tap func(*windowLoop, int), end func(*windowLoop, int)) {
 	full := name + "AVX2"
 	order := taps + ", " + tops
-	if name == "windowMax" || name == "windowMean" {
+	if !exact {
 		order = tops + ", " + taps // the output is first
 	}
+	indexed := strings.HasSuffix(tops, "at")
 	signature := "func(" + order + " []float32, windows, channels, rows, cols"
+	if indexed {
+		signature = "func(" + strings.ReplaceAll(order, ", at", "") + " []float32, at []uint8, windows, channels, rows, cols"
+	}
 	for _, n := range names(tops) {
 		signature += fmt.Sprintf(", %sStep", n)
 	}
@@ -131,6 +197,9 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 		signature += fmt.Sprintf(", %[1]sStep, %[1]sRow, %[1]sCol", n)
 	}
 	signature += " int"
+	if indexed {
+		signature += ", first, skip int32"
+	}
 	if scalar != "" {
 		signature += ", " + scalar + " float32"
 	}
@@ -157,6 +226,12 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 		Load(Param(scalar), x)
 		VBROADCASTSS(x, w.scalar)
 	}
+	var one VecVirtual
+	if indexed {
+		w.count, one = YMM(), YMM()
+		VPCMPEQD(one, one, one)
+		VPSRLD(Imm(31), one, one)
+	}
 	if mask != "" {
 		w.mask = YMM()
 		VMOVUPS(Mem{Base: Load(Param(mask).Base(), GP64())}, w.mask)
@@ -165,6 +240,9 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 	block := func(label string, nv int) {
 		for _, n := range names(taps) {
 			LEAQ(Mem{Base: w.base[n], Index: w.index, Scale: 4}, w.row[n])
+		}
+		if indexed {
+			broadcast("first", w.count)
 		}
 		begin(w, nv)
 		MOVQ(inMemory(Param("rows")), rows)
@@ -177,12 +255,20 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 		for i := range nv {
 			tap(w, i)
 		}
+		if indexed {
+			VPADDD(one, w.count, w.count)
+		}
 		for _, n := range names(taps) {
 			MOVQ(inMemory(Param(n+"Col")), t)
 			LEAQ(Mem{Base: w.pixel[n], Index: t, Scale: 4}, w.pixel[n])
 		}
 		DECQ(cols)
 		JNZ(LabelRef(label + "col"))
+		if indexed {
+			skip := YMM()
+			broadcast("skip", skip)
+			VPADDD(skip, w.count, w.count)
+		}
 		for _, n := range names(taps) {
 			MOVQ(inMemory(Param(n+"Row")), t)
 			LEAQ(Mem{Base: w.row[n], Index: t, Scale: 4}, w.row[n])
@@ -217,7 +303,11 @@ func windowLoops(name, tops, taps, mask, scalar string, exact bool, begin func(*
 	Label("advance")
 	for _, n := range names(order) {
 		MOVQ(inMemory(Param(n+"Step")), t)
-		LEAQ(Mem{Base: w.base[n], Index: t, Scale: 4}, w.base[n])
+		scale := uint8(4)
+		if n == "at" {
+			scale = 1
+		}
+		LEAQ(Mem{Base: w.base[n], Index: t, Scale: scale}, w.base[n])
 	}
 	DECQ(inMemory(Param("windows")))
 	JNZ(LabelRef("window"))
