@@ -55,36 +55,53 @@ extern "C" __global__ void __launch_bounds__(256) maxpool_fwd_run1_f32(MAXPOOL_F
   maxpool_fwd<1, 0, 0>(MAXPOOL_FWD);
 }
 
-// Taps holds, for a run of channels, which tap of a window its dy goes to.
-template <int V>
-struct Taps {
-  unsigned short v[V];
+// Taps holds, for a run of channels, which tap of a window is its maximum: they count from the
+// window's begin, in the padding or not, row by row. T has room for the last.
+template <int V, class T>
+struct alignas(V * sizeof(T)) Taps {
+  T v[V];
 };
-template <int V>
-DEV Taps<V> load_taps(const unsigned short* p) {
-  Taps<V> t;
-  if (V == 4) {
-    const ushort4 q = *(const ushort4*)p;
-    t.v[0] = q.x, t.v[1 % V] = q.y, t.v[2 % V] = q.z, t.v[3 % V] = q.w;
-  } else {
-    for (int k = 0; k < V; k++) t.v[k] = p[k];
+
+// y = the maximum of each window, index = the first tap that has it.
+template <int V, int R, int S>
+DEV void maxpool_index(const Box& b, const Pool& g, const View<float>& y, const View<unsigned char>& index, const View<const float>& x) {
+  for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < b.total; i += gridDim.x * blockDim.x) {
+    const Place p = place(b, i);
+    const Span rows = under((int)p.i[2], g.r, g.stride_r, g.top, g.h), cols = under((int)p.i[1], g.s, g.stride_s, g.left, g.w);
+    const int row0 = (int)p.i[2] * g.stride_r - g.top, col0 = (int)p.i[1] * g.stride_s - g.left;
+    Run<V> best = load<V>(row_of(x, p, rows.lo) + cols.lo * x.step[1]);
+    Taps<V, unsigned char> t;
+    for (int k = 0; k < V; k++) t.v[k] = 0;
+    each_tap<V, R, S>(x, p, rows, cols, [&](int row, int col, const Run<V>& tap) {
+      const unsigned char j = (unsigned char)((row - row0) * g.s + col - col0);
+      for (int k = 0; k < V; k++)
+        if (tap.v[k] >= best.v[k] || tap.v[k] != tap.v[k]) best.v[k] = tap.v[k], t.v[k] = j;
+    });
+    store<V>(y(p), best);
+    *(Taps<V, unsigned char>*)index(p) = t;
   }
-  return t;
 }
-template <int V>
-DEV void store_taps(unsigned short* p, const Taps<V>& t) {
-  if (V == 4) {
-    const ushort4 q = {t.v[0], t.v[1 % V], t.v[2 % V], t.v[3 % V]};
-    *(ushort4*)p = q;
-  } else {
-    for (int k = 0; k < V; k++) p[k] = t.v[k];
-  }
+
+#define MAXPOOL_INDEX_PARAMS BOX_PARAMS, POOL_PARAMS, VIEW_PARAMS(float, y), VIEW_PARAMS(unsigned char, index), VIEW_PARAMS(const float, x)
+#define MAXPOOL_INDEX BOX, POOL, VIEW(float, y), VIEW(unsigned char, index), VIEW(const float, x)
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_3x3_run4_f32(MAXPOOL_INDEX_PARAMS) {
+  maxpool_index<4, 3, 3>(MAXPOOL_INDEX);
 }
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_2x2_run4_f32(MAXPOOL_INDEX_PARAMS) {
+  maxpool_index<4, 2, 2>(MAXPOOL_INDEX);
+}
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_run4_f32(MAXPOOL_INDEX_PARAMS) {
+  maxpool_index<4, 0, 0>(MAXPOOL_INDEX);
+}
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_run1_f32(MAXPOOL_INDEX_PARAMS) {
+  maxpool_index<1, 0, 0>(MAXPOOL_INDEX);
+}
+
 enum { NO_TAP = 0xffff };
 
-// The gradient's first half: taps = for each element of y, the first tap of its window, rows
-// first, that x has y's value at; NO_TAP where there is none. Taps lie as y's box would lie
-// alone. Taps count from the window's begin, in the padding or not.
+// The first half of the gradient without an index: taps = for each element of y, the first tap
+// of its window that x has y's value at; NO_TAP where there is none. Taps lie as y's box would
+// lie alone.
 template <int V, int R, int S>
 DEV void maxpool_find(const Box& b, const Pool& g, unsigned short* taps, const View<const float>& x, const View<const float>& y) {
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < b.total; i += gridDim.x * blockDim.x) {
@@ -92,14 +109,14 @@ DEV void maxpool_find(const Box& b, const Pool& g, unsigned short* taps, const V
     const Span rows = under((int)p.i[2], g.r, g.stride_r, g.top, g.h), cols = under((int)p.i[1], g.s, g.stride_s, g.left, g.w);
     const int row0 = (int)p.i[2] * g.stride_r - g.top, col0 = (int)p.i[1] * g.stride_s - g.left;
     const Run<V> best = load<V>(y(p));
-    Taps<V> t;
+    Taps<V, unsigned short> t;
     for (int k = 0; k < V; k++) t.v[k] = NO_TAP;
     each_tap<V, R, S>(x, p, rows, cols, [&](int row, int col, const Run<V>& tap) {
       const unsigned short j = (unsigned short)((row - row0) * g.s + col - col0);
       for (int k = 0; k < V; k++)
         if (tap.v[k] == best.v[k]) t.v[k] = j;
     });
-    store_taps<V>(taps + (size_t)i * V, t);
+    ((Taps<V, unsigned short>*)taps)[i] = t;
   }
 }
 
@@ -118,11 +135,10 @@ extern "C" __global__ void __launch_bounds__(256) maxpool_find_run1_f32(MAXPOOL_
   maxpool_find<1, 0, 0>(MAXPOOL_FIND);
 }
 
-// The second half: dx = the sum of dy of the windows that hold the pixel and whose tap it is,
-// in the windows' order.
-template <int V>
-DEV void maxpool_gather(const Box& b, const Pool& g, const View<float>& dx, const unsigned short* taps, const View<const float>& dy) {
-  const int channels = (int)b.n[0].d;  // runs
+// dx = the sum of dy of the windows that hold the pixel and whose tap it is, in the windows'
+// order.
+template <int V, class T>
+DEV void maxpool_gather(const Box& b, const Pool& g, const View<float>& dx, const View<const T>& taps, const View<const float>& dy) {
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < b.total; i += gridDim.x * blockDim.x) {
     const Place p = place(b, i);
     const int row = (int)p.i[2], col = (int)p.i[1];
@@ -131,8 +147,7 @@ DEV void maxpool_gather(const Box& b, const Pool& g, const View<float>& dx, cons
     for (int k = 0; k < V; k++) sum.v[k] = 0;
     for (int wr = rows.lo; wr < rows.hi; wr++)
       for (int wc = cols.lo; wc < cols.hi; wc++) {
-        const size_t window = ((size_t)p.i[3] * g.p + wr) * g.q + wc;
-        const Taps<V> t = load_taps<V>(taps + (window * channels + p.i[0]) * V);
+        const Taps<V, T> t = *(const Taps<V, T>*)(row_of(taps, p, wr) + wc * taps.step[1]);
         const Run<V> d = load<V>(row_of(dy, p, wr) + wc * dy.step[1]);
         const int own = (row + g.top - wr * g.stride_r) * g.s + col + g.left - wc * g.stride_s;
         for (int k = 0; k < V; k++)
@@ -142,11 +157,17 @@ DEV void maxpool_gather(const Box& b, const Pool& g, const View<float>& dx, cons
   }
 }
 
-#define MAXPOOL_GATHER_PARAMS BOX_PARAMS, POOL_PARAMS, VIEW_PARAMS(float, dx), const unsigned short *taps, VIEW_PARAMS(const float, dy)
-#define MAXPOOL_GATHER BOX, POOL, VIEW(float, dx), taps, VIEW(const float, dy)
-extern "C" __global__ void __launch_bounds__(256) maxpool_gather_run4_f32(MAXPOOL_GATHER_PARAMS) {
-  maxpool_gather<4>(MAXPOOL_GATHER);
+#define MAXPOOL_GATHER_PARAMS(T) BOX_PARAMS, POOL_PARAMS, VIEW_PARAMS(float, dx), VIEW_PARAMS(const T, taps), VIEW_PARAMS(const float, dy)
+#define MAXPOOL_GATHER(T) BOX, POOL, VIEW(float, dx), VIEW(const T, taps), VIEW(const float, dy)
+extern "C" __global__ void __launch_bounds__(256) maxpool_gather_run4_f32(MAXPOOL_GATHER_PARAMS(unsigned short)) {
+  maxpool_gather<4, unsigned short>(MAXPOOL_GATHER(unsigned short));
 }
-extern "C" __global__ void __launch_bounds__(256) maxpool_gather_run1_f32(MAXPOOL_GATHER_PARAMS) {
-  maxpool_gather<1>(MAXPOOL_GATHER);
+extern "C" __global__ void __launch_bounds__(256) maxpool_gather_run1_f32(MAXPOOL_GATHER_PARAMS(unsigned short)) {
+  maxpool_gather<1, unsigned short>(MAXPOOL_GATHER(unsigned short));
+}
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_bwd_run4_f32(MAXPOOL_GATHER_PARAMS(unsigned char)) {
+  maxpool_gather<4, unsigned char>(MAXPOOL_GATHER(unsigned char));
+}
+extern "C" __global__ void __launch_bounds__(256) maxpool_index_bwd_run1_f32(MAXPOOL_GATHER_PARAMS(unsigned char)) {
+  maxpool_gather<1, unsigned char>(MAXPOOL_GATHER(unsigned char));
 }

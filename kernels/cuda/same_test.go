@@ -16,6 +16,6 @@ func TestSameAsCPU(t *testing.T) {
 	needGPU(t)
 	kerneltest.Same(t, func(*testing.T) kernels.Backend { return cpu.New(2) }, open,
 		kernels.SGD, kernels.RunningStat, kernels.FillConst, kernels.FillNormal, kernels.Dropout, kernels.Normalize,
-		kernels.Bias, kernels.ReLU, kernels.ReLUGrad, kernels.Add, kernels.Sum, kernels.Max, kernels.MaxPool, kernels.MaxPoolGrad,
+		kernels.Bias, kernels.ReLU, kernels.ReLUGrad, kernels.Add, kernels.Sum, kernels.Max, kernels.MaxPool, kernels.MaxPoolGrad, kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad,
 		kernels.Flatten, kernels.Unflatten, kernels.Copy, kernels.Shuffle, kernels.RowMax, kernels.CountAbove, kernels.Hits, kernels.Loss)
 }

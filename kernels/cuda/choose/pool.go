@@ -3,6 +3,7 @@ package choose
 import (
 	"fmt"
 
+	"cleave/kernels"
 	"cleave/layout"
 )
 
@@ -84,13 +85,53 @@ func chooseMaxPoolGrad(c *call) error {
 	taps := at(c.scratch(2 * int64(y.n.Volume())))
 	name, w := c.sized("maxpool_find", y, x)
 	c.perWindow(name, w, window, taps, w.view(1), w.view(0))
-	w = pixelwise(dx, dy)
-	name = "maxpool_gather_run1_f32"
-	if aligned(dx, dy) && w.widen(4) {
-		name = "maxpool_gather_run4_f32"
-	}
-	c.perWindow(name, w, window, w.view(0), taps, w.view(1))
+	n := y.n
+	c.gather("maxpool_gather", window, pixelwise(dx, dy), func(run int) []Arg {
+		return append([]Arg{taps}, nums(run, n[1], n[3]*n[1], n[2]*n[3]*n[1])...)
+	})
 	return nil
+}
+
+// gather launches a kernel that adds up to a walk's first view, dx, what of its second, dy,
+// belongs there. taps returns the arguments VIEW_PARAMS of the taps, for runs of so many elements.
+func (c *call) gather(kernel string, window []Arg, w *walk, taps func(run int) []Arg) {
+	if kernel += "_run"; aligned(w.views...) && w.widen(4) {
+		kernel += "4_f32"
+	} else {
+		kernel += "1_f32"
+	}
+	c.perWindow(kernel, w, window, w.view(0), taps(w.width), w.view(1))
+}
+
+func chooseMaxPoolIndex(c *call) error {
+	window, err := c.indexed(c.in[0].n, &c.out)
+	if err != nil {
+		return err
+	}
+	name, w := c.sized("maxpool_index", &c.out, &c.in[0], &c.in[1])
+	c.perWindow(name, w, window, w.view(0), w.view(2), w.view(1))
+	return nil
+}
+
+func chooseMaxPoolIndexGrad(c *call) error {
+	window, err := c.indexed(c.out.n, &c.in[0])
+	if err != nil {
+		return err
+	}
+	w := pixelwise(&c.out, &c.in[0], &c.in[1])
+	c.gather("maxpool_index_bwd", window, w, func(int) []Arg { return w.view(2) })
+	return nil
+}
+
+// indexed is pool for windows that the second input has an index of a pixel for.
+func (c *call) indexed(x layout.Shape, y *view) ([]Arg, error) {
+	if taps := c.d.Window.Kernel[0] * c.d.Window.Kernel[1]; taps > kernels.MaxIndexed {
+		return nil, fmt.Errorf("a window of %d pixels, at most %d have an index", taps, kernels.MaxIndexed)
+	}
+	if err := equal(y, &c.in[1], "the index"); err != nil {
+		return nil, err
+	}
+	return c.pool(x, y.n)
 }
 
 func chooseAvgPool(c *call) error { return c.avgPool("avgpool_fwd", c.in[0].n, c.out.n) }

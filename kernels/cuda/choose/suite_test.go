@@ -65,6 +65,8 @@ func TestLargeShapes(t *testing.T) {
 		{kernels.Desc{Code: kernels.BNVar, Count: 1}, vec, []layout.Shape{x, vec}},
 		{kernels.Desc{Code: kernels.MaxPool, Window: window}, y, []layout.Shape{x}},
 		{kernels.Desc{Code: kernels.MaxPoolGrad, Window: window}, x, []layout.Shape{x, y, y}},
+		{kernels.Desc{Code: kernels.MaxPoolIndex, Window: window}, y, []layout.Shape{x, y}},
+		{kernels.Desc{Code: kernels.MaxPoolIndexGrad, Window: window}, x, []layout.Shape{y, y}},
 		{kernels.Desc{Code: kernels.LRN, LRN: kernels.LRNDesc{N: 5}}, x, []layout.Shape{x}},
 		{kernels.Desc{Code: kernels.LRNGrad, LRN: kernels.LRNDesc{N: 5}}, x, []layout.Shape{x, x}},
 		{kernels.Desc{Code: kernels.Dropout, P: 0.5, Random: kernels.Random{Global: layout.Shape{4096, 9216, 1, 1}}}, layout.Shape{4096, 9216, 1, 1}, []layout.Shape{{4096, 9216, 1, 1}, of(1)}},

@@ -70,9 +70,9 @@ func (v *view) dense() bool {
 }
 
 // quads reports whether every pixel's channels are whole aligned runs of four elements, so
-// that 16 bytes may be read and written at once.
+// that four may be read and written at once.
 func (v *view) quads() bool {
-	aligned := v.at%16 == 0 && v.n[1]%4 == 0 && (v.st[1] == 1 || v.n[1] == 1)
+	aligned := v.at%(4*v.dtype.Size()) == 0 && v.n[1]%4 == 0 && (v.st[1] == 1 || v.n[1] == 1)
 	for _, a := range [3]int{0, 2, 3} {
 		aligned = aligned && (v.n[a] == 1 || v.st[a]%4 == 0)
 	}
