@@ -76,7 +76,8 @@ func arity(d *kernels.Desc) int {
 		}
 		return 2
 	case kernels.ConvDataGrad, kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
-		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits:
+		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits,
+		kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad:
 		return 2
 	case kernels.MaxPoolGrad, kernels.ExpSum:
 		return 3
@@ -174,6 +175,10 @@ func (p *Program) types(c *Call) string {
 			if i == 0 {
 				want = kernels.I32
 			}
+		case kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad:
+			if i == 1 {
+				want = kernels.U8
+			}
 		case kernels.Copy:
 			want = p.Buffers[c.Out.Buffer].DType
 		}
@@ -206,6 +211,10 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 		return o.same(0, 1)
 	case kernels.MaxPool, kernels.AvgPool, kernels.AvgPoolGrad:
 		return o.planes(y[0], y[1], 0)
+	case kernels.MaxPoolIndex:
+		return o.planes(y[0], y[1], 0) && o.same(1)
+	case kernels.MaxPoolIndexGrad:
+		return o.planes(y[0], y[1], 0, 1) && o.in[0] == o.in[1]
 	case kernels.MaxPoolGrad:
 		return o.same(0) && o.planes(y[0], y[1], 1, 2) && o.in[1] == o.in[2]
 	case kernels.LRN:
