@@ -34,7 +34,7 @@ const (
 	BNMean      // mean ← x: sum over N, H, W divided by Count
 	BNVar       // var ← x, mean: sum of squared deviations divided by Count
 	BNStats     // var ← x, mean: BNMean and BNVar in one; mean is written
-	BN          // y ← x, mean, var, gamma, beta
+	BN          // y ← x, mean, var, gamma, beta [, z if Epilogue.Add]
 	BNGammaGrad // dgamma ← x, mean, var, dy
 	BNSums      // dgamma ← x, mean, var, gamma, beta, dy, dbeta: BNGammaGrad and BiasGrad in one; dbeta is written
 	BNGrad      // dx ← x, mean, var, gamma, dgamma, dbeta, dy [, beta if Epilogue.ReLU]
@@ -106,6 +106,7 @@ type Window struct {
 // Epilogue is what a kernel does to each output element before it is stored.
 type Epilogue struct {
 	Bias bool // ConvForward: add the bias, its last input
+	Add  bool // BN: add z, its last input, before the ReLU
 	ReLU bool
 }
 

@@ -50,19 +50,33 @@ func bindBN(c *call) (kernels.Launch, error) {
 	if err := same(y.n, "batch norm", *x); err != nil {
 		return nil, err
 	}
-	if err := vector(x.n[1], "batch norm", c.in[1:]...); err != nil {
+	if err := vector(x.n[1], "batch norm", c.in[1:5]...); err != nil {
 		return nil, err
 	}
-	p, eps, norm := newPixels(pixelGrain, y, x).widen(pixelGrain), c.d.Eps, c.channelOps(y, x).norm
-	if c.d.Epilogue.ReLU {
-		norm = c.channelOps(y, x).normReLU
+	views := []*view{y, x}
+	if c.d.Epilogue.Add {
+		if err := same(y.n, "what batch norm adds", c.in[5]); err != nil {
+			return nil, err
+		}
+		views = append(views, &c.in[5])
 	}
+	p, eps, ops := newPixels(pixelGrain, views...).widen(pixelGrain), c.d.Eps, c.channelOps(y, views[1:]...)
 	// y = x·scale + shift would cancel where the mean is large: subtract first.
 	m, scale, shift := p.values(), p.values(), p.values()
 	before := func() {
 		p.fill(m, mean.of)
 		p.fill(scale, func(ch int) float32 { return float32(float64(gamma.of(ch)) * inverseDeviation(variance, ch, eps)) })
 		p.fill(shift, beta.of)
+	}
+	norm, normAdd := ops.norm, ops.normAdd
+	if c.d.Epilogue.ReLU {
+		norm, normAdd = ops.normReLU, ops.normAddReLU
+	}
+	if c.d.Epilogue.Add {
+		z := &c.in[5]
+		return c.eachPixel(p, before, func(at [maxViews]int, rows, width int) {
+			normAdd(y.f[at[0]:], x.f[at[1]:], z.f[at[2]:], m, scale, shift, rows, width, p.pitch[0], p.pitch[1], p.pitch[2])
+		}), nil
 	}
 	return c.eachPixel(p, before, func(at [maxViews]int, rows, width int) {
 		norm(y.f[at[0]:], x.f[at[1]:], m, scale, shift, rows, width, p.pitch[0], p.pitch[1])

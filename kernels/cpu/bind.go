@@ -42,7 +42,7 @@ var signatures = map[kernels.Code]signature{
 	kernels.BNMean:           {"f", bindBNMean},
 	kernels.BNVar:            {"ff", bindBNVar},
 	kernels.BNStats:          {"ff", bindBNStats},
-	kernels.BN:               {"fffff", bindBN},
+	kernels.BN:               {"fffff", bindBN}, // and z
 	kernels.BNGammaGrad:      {"ffff", bindBNGammaGrad},
 	kernels.BNSums:           {"fffffff", bindBNSums},
 	kernels.BNGrad:           {"fffffff", bindBNGrad}, // and beta
@@ -84,7 +84,7 @@ func (b *Backend) bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand
 	if !ok {
 		return nil, fmt.Errorf("there is no such kernel")
 	}
-	if d.Code == kernels.ConvForward && d.Epilogue.Bias || d.Code == kernels.BNGrad && d.Epilogue.ReLU {
+	if d.Code == kernels.ConvForward && d.Epilogue.Bias || d.Code == kernels.BN && d.Epilogue.Add || d.Code == kernels.BNGrad && d.Epilogue.ReLU {
 		s.in += "f"
 	}
 	if err := s.check(d.Code, out, in); err != nil {

@@ -8,7 +8,11 @@ type channelOps struct {
 	shiftReLU func(y, x, v []float32, rows, width, yPitch, xPitch int)
 	norm      func(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int) // (x − mean)·scale + shift
 	normReLU  func(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int)
-	normGrad  func(dx, x, dy, mean, scale, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) // scale·(dy − shift − (x − mean)·slope)
+
+	normAdd     func(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int) // norm + z
+	normAddReLU func(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int)
+
+	normGrad func(dx, x, dy, mean, scale, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) // scale·(dy − shift − (x − mean)·slope)
 	// normReLUGrad is normGrad with dy only where normReLU with the shift bias lets x pass.
 	normReLUGrad func(dx, x, dy, mean, scale, bias, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int)
 
@@ -27,7 +31,7 @@ type channelOps struct {
 }
 
 var genericChannels = channelOps{
-	shift: shiftGo, shiftReLU: shiftReLUGo, norm: normGo, normReLU: normReLUGo, normGrad: normGradGo, normReLUGrad: normReLUGradGo,
+	shift: shiftGo, shiftReLU: shiftReLUGo, norm: normGo, normReLU: normReLUGo, normAdd: normAddGo, normAddReLU: normAddReLUGo, normGrad: normGradGo, normReLUGrad: normReLUGradGo,
 	addSums: addSumsGo, addSquares: addSquaresGo, addProducts: addProductsGo,
 	addMoments: addMomentsGo, addGrads: addGradsGo, addGradsReLU: addGradsReLUGo,
 }
@@ -64,6 +68,24 @@ func normReLUGo(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch 
 		y, x := y[r*yPitch:][:width], x[r*xPitch:][:width]
 		for i, v := range x {
 			y[i] = max((v-mean[i])*scale[i]+shift[i], 0)
+		}
+	}
+}
+
+func normAddGo(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int) {
+	for r := range rows {
+		y, x, z := y[r*yPitch:][:width], x[r*xPitch:][:width], z[r*zPitch:][:width]
+		for i, v := range x {
+			y[i] = (v-mean[i])*scale[i] + shift[i] + z[i]
+		}
+	}
+}
+
+func normAddReLUGo(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int) {
+	for r := range rows {
+		y, x, z := y[r*yPitch:][:width], x[r*xPitch:][:width], z[r*zPitch:][:width]
+		for i, v := range x {
+			y[i] = max((v-mean[i])*scale[i]+shift[i]+z[i], 0)
 		}
 	}
 }

@@ -11,6 +11,7 @@ func avx2Channels(stream bool) channelOps {
 	o := avx2Sums
 	o.shift, o.shiftReLU = shiftBy(shiftAVX2, shiftGo, stream), shiftBy(shiftReLUAVX2, shiftReLUGo, stream)
 	o.norm, o.normReLU = normBy(normAVX2, normGo, stream), normBy(normReLUAVX2, normReLUGo, stream)
+	o.normAdd, o.normAddReLU = normAddBy(normAddAVX2, normAddGo, stream), normAddBy(normAddReLUAVX2, normAddReLUGo, stream)
 	o.normGrad = func(dx, x, dy, mean, scale, shift, slope []float32, rows, width, dxPitch, xPitch, dyPitch int) {
 		if width < 8 {
 			normGradGo(dx, x, dy, mean, scale, shift, slope, rows, width, dxPitch, xPitch, dyPitch)
@@ -74,6 +75,7 @@ var avx2Sums = channelOps{
 type (
 	shiftFunc = func(y, x, v []float32, rows, width, yPitch, xPitch int)
 	normFunc  = func(y, x, mean, scale, shift []float32, rows, width, yPitch, xPitch int)
+	addFunc   = func(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int)
 )
 
 func shiftBy(vectors func(y, x, v []float32, rows, width, yPitch, xPitch, stream int), narrow shiftFunc, stream bool) shiftFunc {
@@ -95,5 +97,17 @@ func normBy(vectors func(y, x, mean, scale, shift []float32, rows, width, yPitch
 		}
 		_, _, _, _, _ = y[(rows-1)*yPitch+width-1], x[(rows-1)*xPitch+width-1], mean[width-1], scale[width-1], shift[width-1]
 		vectors(y, x, mean, scale, shift, rows, width, yPitch, xPitch, wholeLines(stream, y, width, yPitch))
+	}
+}
+
+func normAddBy(vectors func(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch, stream int), narrow addFunc, stream bool) addFunc {
+	return func(y, x, z, mean, scale, shift []float32, rows, width, yPitch, xPitch, zPitch int) {
+		if width < 8 {
+			narrow(y, x, z, mean, scale, shift, rows, width, yPitch, xPitch, zPitch)
+			return
+		}
+		_, _, _ = y[(rows-1)*yPitch+width-1], x[(rows-1)*xPitch+width-1], z[(rows-1)*zPitch+width-1]
+		_, _, _ = mean[width-1], scale[width-1], shift[width-1]
+		vectors(y, x, z, mean, scale, shift, rows, width, yPitch, xPitch, zPitch, wholeLines(stream, y, width, yPitch))
 	}
 }

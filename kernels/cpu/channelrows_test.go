@@ -26,6 +26,15 @@ func TestChannelRowsComputeTheirReference(t *testing.T) {
 						"normReLU":  func(o *rowOps, y, x []float32, yp, xp int) { o.normReLU(y, x, v, scale, shift, rows, width, yp, xp) },
 						"square":    func(o *rowOps, y, x []float32, yp, xp int) { o.square(y, x, rows, width, yp, xp) },
 						"scale":     func(o *rowOps, y, x []float32, yp, xp int) { o.scale(y, x, rows, width, yp, xp, 0.3) },
+						"normAdd": func(o *rowOps, y, x []float32, yp, xp int) {
+							o.normAdd(y, x, gs, v, scale, shift, rows, width, yp, xp, g)
+						},
+						"normAdd of z": func(o *rowOps, y, x []float32, yp, xp int) {
+							o.normAdd(y, gs, x, v, scale, shift, rows, width, yp, g, xp)
+						},
+						"normAddReLU": func(o *rowOps, y, x []float32, yp, xp int) {
+							o.normAddReLU(y, x, gs, v, scale, shift, rows, width, yp, xp, g)
+						},
 						"normGrad": func(o *rowOps, y, x []float32, yp, xp int) {
 							o.normGrad(y, x, gs, v, scale, shift, slope, rows, width, yp, xp, g)
 						},
@@ -122,9 +131,11 @@ func TestChannelRowsKeepWhatIsNoNumber(t *testing.T) {
 			x, y := make([]float32, 19), make([]float32, 19)
 			x[i] = negative
 			for name, f := range map[string]func(){
-				"shiftReLU": func() { tier.rows.shiftReLU(y, x, ones, 1, 19, 0, 0) },
-				"normReLU":  func() { tier.rows.normReLU(y, x, ones, ones, ones, 1, 19, 0, 0) },
-				"windowMax": func() { tier.rows.windowMax(y, x, 1, 19, 1, 1, 0, tapSteps{}) },
+				"shiftReLU":     func() { tier.rows.shiftReLU(y, x, ones, 1, 19, 0, 0) },
+				"normReLU":      func() { tier.rows.normReLU(y, x, ones, ones, ones, 1, 19, 0, 0) },
+				"normAddReLU":   func() { tier.rows.normAddReLU(y, x, ones, ones, ones, ones, 1, 19, 0, 0, 0) },
+				"normAddReLU z": func() { tier.rows.normAddReLU(y, ones, x, ones, ones, ones, 1, 19, 0, 0, 0) },
+				"windowMax":     func() { tier.rows.windowMax(y, x, 1, 19, 1, 1, 0, tapSteps{}) },
 				"windowMax before": func() {
 					tier.rows.windowMax(y, append(append([]float32(nil), x...), ones...), 1, 19, 1, 2, 0, tapSteps{col: 19})
 				},
@@ -170,7 +181,13 @@ func TestStreamedRowsComputeTheirReference(t *testing.T) {
 						"shiftReLU": func(o *channelOps, y []float32) { o.shiftReLU(y, x, v, rows, width, pitch, pitch) },
 						"norm":      func(o *channelOps, y []float32) { o.norm(y, x, v, v, v, rows, width, pitch, pitch) },
 						"normReLU":  func(o *channelOps, y []float32) { o.normReLU(y, x, v, v, v, rows, width, pitch, pitch) },
-						"normGrad":  func(o *channelOps, y []float32) { o.normGrad(y, x, g, v, v, v, v, rows, width, pitch, pitch, pitch) },
+						"normAdd": func(o *channelOps, y []float32) {
+							o.normAdd(y, x, g, v, v, v, rows, width, pitch, pitch, pitch)
+						},
+						"normAddReLU": func(o *channelOps, y []float32) {
+							o.normAddReLU(y, x, g, v, v, v, rows, width, pitch, pitch, pitch)
+						},
+						"normGrad": func(o *channelOps, y []float32) { o.normGrad(y, x, g, v, v, v, v, rows, width, pitch, pitch, pitch) },
 						"normReLUGrad": func(o *channelOps, y []float32) {
 							o.normReLUGrad(y, x, g, v, v, v, v, v, rows, width, pitch, pitch, pitch)
 						},

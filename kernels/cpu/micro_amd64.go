@@ -504,6 +504,16 @@ func normAVX2(y []float32, x []float32, mean []float32, scale []float32, shift [
 //go:noescape
 func normReLUAVX2(y []float32, x []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, stream int)
 
+// normAddAVX2 is normAddGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
+//
+//go:noescape
+func normAddAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, zPitch int, stream int)
+
+// normAddReLUAVX2 is normAddReLUGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
+//
+//go:noescape
+func normAddReLUAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, zPitch int, stream int)
+
 // normGradAVX2 is normGradGo for one row or more of eight elements or more. Where stream is not zero, the output's rows begin and end with cache lines and are not read back soon.
 //
 //go:noescape

@@ -24628,6 +24628,249 @@ end:
 	VZEROUPPER
 	RET
 
+// func normAddAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, zPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normAddAVX2(SB), NOSPLIT, $0-192
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   z_base+48(FP), BX
+	MOVQ   mean_base+72(FP), SI
+	MOVQ   scale_base+96(FP), DI
+	MOVQ   shift_base+120(FP), R8
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+144(FP), R9
+	MOVQ   width+152(FP), R10
+
+pixel:
+	TESTQ   $0x00000007, R10
+	JZ      even
+	LEAQ    -8(R10), AX
+	VMOVUPS (DX)(AX*4), Y0
+	VSUBPS  (SI)(AX*4), Y0, Y0
+	VMULPS  (DI)(AX*4), Y0, Y0
+	VADDPS  (R8)(AX*4), Y0, Y0
+	VADDPS  (BX)(AX*4), Y0, Y0
+	XORQ    AX, AX
+	SUBQ    $0x08, R10
+
+odd:
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y1
+	VADDPS  (R8)(AX*4), Y1, Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R10
+	JLT     odd
+	MOVQ    R10, AX
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, R10
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+184(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R10
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (DI)(AX*4), Y0, Y0
+	VADDPS     (R8)(AX*4), Y0, Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (DI)(AX*4), Y0, Y0
+	VADDPS     (R8)(AX*4), Y0, Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R10
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y0
+	VSUBPS  (SI)(AX*4), Y0, Y0
+	VMULPS  (DI)(AX*4), Y0, Y0
+	VADDPS  (R8)(AX*4), Y0, Y0
+	VADDPS  (BX)(AX*4), Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R10
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (DI)(AX*4), Y0, Y0
+	VADDPS     (R8)(AX*4), Y0, Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y0
+	VSUBPS     (SI)(AX*4), Y0, Y0
+	VMULPS     (DI)(AX*4), Y0, Y0
+	VADDPS     (R8)(AX*4), Y0, Y0
+	VADDPS     (BX)(AX*4), Y0, Y0
+	VMOVNTPS   Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R10
+	JLT        stream
+
+advance:
+	MOVQ yPitch+160(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+168(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ zPitch+176(FP), AX
+	LEAQ (BX)(AX*4), BX
+	DECQ R9
+	JNZ  pixel
+	CMPQ stream+184(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
+// func normAddReLUAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, shift []float32, rows int, width int, yPitch int, xPitch int, zPitch int, stream int)
+// Requires: AVX, MMX+
+TEXT ·normAddReLUAVX2(SB), NOSPLIT, $0-192
+	MOVQ   y_base+0(FP), CX
+	MOVQ   x_base+24(FP), DX
+	MOVQ   z_base+48(FP), BX
+	MOVQ   mean_base+72(FP), SI
+	MOVQ   scale_base+96(FP), DI
+	MOVQ   shift_base+120(FP), R8
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+144(FP), R9
+	MOVQ   width+152(FP), R10
+
+pixel:
+	TESTQ   $0x00000007, R10
+	JZ      even
+	LEAQ    -8(R10), AX
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y1
+	VADDPS  (R8)(AX*4), Y1, Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	XORQ    AX, AX
+	SUBQ    $0x08, R10
+
+odd:
+	VMOVUPS (DX)(AX*4), Y2
+	VSUBPS  (SI)(AX*4), Y2, Y2
+	VMULPS  (DI)(AX*4), Y2, Y2
+	VADDPS  (R8)(AX*4), Y2, Y2
+	VADDPS  (BX)(AX*4), Y2, Y2
+	VMAXPS  Y2, Y0, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R10
+	JLT     odd
+	MOVQ    R10, AX
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, R10
+	JMP     advance
+
+even:
+	XORQ AX, AX
+	CMPQ stream+184(FP), $0x00
+	JNE  stream
+	SUBQ $0x08, R10
+	JZ   single
+
+pair:
+	PREFETCHT0 512(CX)(AX*4)
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VADDPS     (R8)(AX*4), Y1, Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VADDPS     (R8)(AX*4), Y1, Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R10
+	JLT        pair
+	JG         evened
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VSUBPS  (SI)(AX*4), Y1, Y1
+	VMULPS  (DI)(AX*4), Y1, Y1
+	VADDPS  (R8)(AX*4), Y1, Y1
+	VADDPS  (BX)(AX*4), Y1, Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+
+evened:
+	ADDQ $0x08, R10
+	JMP  advance
+
+stream:
+	PREFETCHT0 512(DX)(AX*4)
+	PREFETCHT0 512(BX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VADDPS     (R8)(AX*4), Y1, Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	VMOVUPS    (DX)(AX*4), Y1
+	VSUBPS     (SI)(AX*4), Y1, Y1
+	VMULPS     (DI)(AX*4), Y1, Y1
+	VADDPS     (R8)(AX*4), Y1, Y1
+	VADDPS     (BX)(AX*4), Y1, Y1
+	VMAXPS     Y1, Y0, Y1
+	VMOVNTPS   Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R10
+	JLT        stream
+
+advance:
+	MOVQ yPitch+160(FP), AX
+	LEAQ (CX)(AX*4), CX
+	MOVQ xPitch+168(FP), AX
+	LEAQ (DX)(AX*4), DX
+	MOVQ zPitch+176(FP), AX
+	LEAQ (BX)(AX*4), BX
+	DECQ R9
+	JNZ  pixel
+	CMPQ stream+184(FP), $0x00
+	JEQ  end
+	SFENCE
+
+end:
+	VZEROUPPER
+	RET
+
 // func normGradAVX2(dx []float32, x []float32, dy []float32, mean []float32, scale []float32, shift []float32, slope []float32, rows int, width int, dxPitch int, xPitch int, dyPitch int, stream int)
 // Requires: AVX, MMX+
 TEXT ·normGradAVX2(SB), NOSPLIT, $0-216

@@ -2,18 +2,19 @@
 // sums over pixels are in channelsum.cu.
 #include "batchnorm.h"
 
-template <int V>
-DEV void bn_fwd(const Pixels& g, const View<float>& y, const View<const float>& x, const Vector& mean, const Vector& variance, const Vector& gamma, const Vector& beta, float eps, bool relu) {
+// Z is View<const float> of what is added, or nothing.
+template <int V, class... Z>
+DEV void bn_fwd(const Pixels& g, const View<float>& y, const View<const float>& x, const Vector& mean, const Vector& variance, const Vector& gamma, const Vector& beta, float eps, bool relu, const Z&... z) {
   const unsigned c = own_channel();
   if (c >= g.channels) return;
   const Run<V> m = values<V>(mean, c), shift = values<V>(beta, c), scale = scales<V>(variance, gamma, c, eps);
-  each_pixel<V>(g, y, [m, scale, shift, relu](Run<V> r) {
+  each_pixel<V>(g, y, [m, scale, shift, relu](Run<V> r, const auto&... z) {
     for (int k = 0; k < V; k++) {
-      const float v = normal(r.v[k] - m.v[k], scale.v[k], shift.v[k]);
+      const float v = (normal(r.v[k] - m.v[k], scale.v[k], shift.v[k]) + ... + z.v[k]);
       r.v[k] = relu ? relued(v) : v;
     }
     return r;
-  }, x);
+  }, x, z...);
 }
 
 // The factors of a channel's gradient:
@@ -52,6 +53,14 @@ extern "C" __global__ void __launch_bounds__(256) bn_fwd_run4_f32(BN_FWD_PARAMS)
 }
 extern "C" __global__ void __launch_bounds__(256) bn_fwd_run1_f32(BN_FWD_PARAMS) {
   bn_fwd<1>(BN_FWD);
+}
+
+// The same with z added before the ReLU.
+extern "C" __global__ void __launch_bounds__(256) bn_add_fwd_run4_f32(BN_FWD_PARAMS, VIEW_PARAMS(const float, z)) {
+  bn_fwd<4>(BN_FWD, VIEW(const float, z));
+}
+extern "C" __global__ void __launch_bounds__(256) bn_add_fwd_run1_f32(BN_FWD_PARAMS, VIEW_PARAMS(const float, z)) {
+  bn_fwd<1>(BN_FWD, VIEW(const float, z));
 }
 
 #define BN_BWD_PARAMS                                                                                                                                                                     \

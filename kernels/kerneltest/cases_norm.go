@@ -45,8 +45,9 @@ func lrnCases(code kernels.Code) []kase {
 
 func bnCases(code kernels.Code) []kase {
 	var all []kase
-	for _, relu := range []bool{false, true} {
-		if relu && code != kernels.BN && code != kernels.BNSums && code != kernels.BNGrad {
+	for i := range 4 {
+		relu, add := i%2 == 1, i >= 2
+		if add && code != kernels.BN || relu && code != kernels.BN && code != kernels.BNSums && code != kernels.BNGrad {
 			continue
 		}
 		shapes := perShape
@@ -58,7 +59,7 @@ func bnCases(code kernels.Code) []kase {
 			x, dy := of(n, signed), of(n, signed)
 			mean, variance, gamma, beta := vec(n[1], constant(0.1)), vec(n[1], positive), vec(n[1], signed), vec(n[1], signed)
 			c := kase{name: fmt.Sprintf("relu=%v/", relu), roundings: 8,
-				desc: kernels.Desc{Count: float64(each + 2), Eps: 1e-5, Epilogue: kernels.Epilogue{ReLU: relu}}}
+				desc: kernels.Desc{Count: float64(each + 2), Eps: 1e-5, Epilogue: kernels.Epilogue{Add: add, ReLU: relu}}}
 			switch code {
 			case kernels.BNVar:
 				c.out, c.in, c.terms = vec(n[1], nil), []operand{x, mean}, each
@@ -68,6 +69,9 @@ func bnCases(code kernels.Code) []kase {
 				c.out, c.in, c.terms, c.mutates = vec(n[1], nil), []operand{x, mean, variance, gamma, beta, dy, vec(n[1], signed)}, each, []int{6}
 			case kernels.BN:
 				c.out, c.in = result(n), []operand{x, mean, variance, gamma, beta}
+				if add {
+					c.name, c.in = "add/"+c.name, append(c.in, of(n, signed))
+				}
 			case kernels.BNGammaGrad:
 				c.out, c.in, c.terms = vec(n[1], nil), []operand{x, mean, variance, dy}, each
 			default:

@@ -52,7 +52,11 @@ func refBNStats(d kernels.Desc, variance *tensor, in []*tensor) {
 func refBN(d kernels.Desc, y *tensor, in []*tensor) {
 	mean, variance, gamma, beta := in[1].v, in[2].v, in[3].v, in[4].v
 	y.fill(func(n, c, h, w int) float64 {
-		return relu(d.Epilogue.ReLU, (*in[0].at(n, c, h, w)-mean[c])/math.Sqrt(variance[c]+d.Eps)*gamma[c]+beta[c])
+		v := (*in[0].at(n, c, h, w)-mean[c])/math.Sqrt(variance[c]+d.Eps)*gamma[c] + beta[c]
+		if d.Epilogue.Add {
+			v += *in[5].at(n, c, h, w)
+		}
+		return relu(d.Epilogue.ReLU, v)
 	})
 }
 

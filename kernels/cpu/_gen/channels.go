@@ -31,6 +31,13 @@ func channels() {
 	streamed("shiftReLU", "y, x", "v", func(p *pixelLoop) { p.result("y", positive(p, shift(p))) })
 	streamed("norm", "y, x", "mean, scale, shift", func(p *pixelLoop) { p.result("y", norm(p)) })
 	streamed("normReLU", "y, x", "mean, scale, shift", func(p *pixelLoop) { p.result("y", positive(p, norm(p))) })
+	normAdd := func(p *pixelLoop) VecVirtual {
+		v := norm(p)
+		VADDPS(p.at("z"), v, v)
+		return v
+	}
+	streamed("normAdd", "y, x, z", "mean, scale, shift", func(p *pixelLoop) { p.result("y", normAdd(p)) })
+	streamed("normAddReLU", "y, x, z", "mean, scale, shift", func(p *pixelLoop) { p.result("y", positive(p, normAdd(p))) })
 	// normGrad of how far x is from its mean.
 	normGrad := func(p *pixelLoop, v, g VecVirtual) {
 		VMULPS(p.at("slope"), v, v)

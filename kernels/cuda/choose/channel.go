@@ -31,9 +31,20 @@ func chooseBN(c *call) error {
 	if err := c.vectors(c.out.n[1], 1, 2, 3, 4); err != nil {
 		return err
 	}
-	w := channelwise(&c.out, &c.in[0])
-	name := w.run("bn_fwd")
-	c.perPixel(name, w, w.view(0), w.view(1), c.in[1].vec(), c.in[2].vec(), c.in[3].vec(), c.in[4].vec(), float(c.d.Eps), yes(c.d.Epilogue.ReLU))
+	kernel, views := "bn_fwd", []*view{&c.out, &c.in[0]}
+	if c.d.Epilogue.Add {
+		if err := c.same(5); err != nil {
+			return err
+		}
+		kernel, views = "bn_add_fwd", append(views, &c.in[5])
+	}
+	w := channelwise(views...)
+	name := w.run(kernel)
+	args := []any{w.view(0), w.view(1), c.in[1].vec(), c.in[2].vec(), c.in[3].vec(), c.in[4].vec(), float(c.d.Eps), yes(c.d.Epilogue.ReLU)}
+	if c.d.Epilogue.Add {
+		args = append(args, w.view(2))
+	}
+	c.perPixel(name, w, args...)
 	return nil
 }
 

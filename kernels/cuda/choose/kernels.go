@@ -12,6 +12,8 @@ var Kernels = map[string]Kernel{
 	"avgpool_fwd_run4_f32":                 {"avgpool", "illliiiiiiiiiiiiipiiiipiiii", 256, 0},
 	"bias_fwd_run1_f32":                    {"bias", "iillpiiiipiiiipii", 256, 0},
 	"bias_fwd_run4_f32":                    {"bias", "iillpiiiipiiiipii", 256, 0},
+	"bn_add_fwd_run1_f32":                  {"batchnorm", "iillpiiiipiiiipipipipifipiiii", 256, 0},
+	"bn_add_fwd_run4_f32":                  {"batchnorm", "iillpiiiipiiiipipipipifipiiii", 256, 0},
 	"bn_bwd_run1_f32":                      {"batchnorm", "iillpiiiipiiiipipipipipipipiiiiff", 256, 0},
 	"bn_bwd_run4_f32":                      {"batchnorm", "iillpiiiipiiiipipipipipipipiiiiff", 256, 0},
 	"bn_fwd_run1_f32":                      {"batchnorm", "iillpiiiipiiiipipipipifi", 256, 0},

@@ -29,7 +29,7 @@ var inputs = map[kernels.Code]string{
 	kernels.BNMean:           "f",
 	kernels.BNVar:            "ff",
 	kernels.BNStats:          "ff",
-	kernels.BN:               "fffff",
+	kernels.BN:               "fffff", // and z
 	kernels.BNGammaGrad:      "ffff",
 	kernels.BNSums:           "fffffff",
 	kernels.BNGrad:           "fffffff", // and beta
@@ -61,7 +61,8 @@ func (c *call) types() (string, error) {
 	if more, ok := strings.CutSuffix(want, "+"); ok {
 		want = more + strings.Repeat(more[len(more)-1:], max(0, len(c.in)-len(more)))
 	}
-	if c.d.Code == kernels.ConvForward && c.d.Epilogue.Bias || c.d.Code == kernels.BNGrad && c.d.Epilogue.ReLU {
+	e := c.d.Epilogue
+	if c.d.Code == kernels.ConvForward && e.Bias || c.d.Code == kernels.BN && e.Add || c.d.Code == kernels.BNGrad && e.ReLU {
 		want += "f"
 	}
 	return want, c.inputs(len(want))
