@@ -53,6 +53,7 @@ func Build(train, eval *plan.Plan, o Options) (*Bundle, error) {
 		if !o.NoFusion {
 			fuse(p)
 			fuseNorms(p)
+			fuseResiduals(p)
 			indexPools(p)
 		}
 		if !o.NoSchedule {

@@ -93,6 +93,7 @@ func encodeDesc(d *kernels.Desc) *programpb.Kernel {
 		Groups:       uint32(d.Groups),
 		EpilogueBias: d.Epilogue.Bias,
 		EpilogueRelu: d.Epilogue.ReLU,
+		EpilogueAdd:  d.Epilogue.Add,
 		Count:        d.Count,
 		Eps:          d.Eps,
 		P:            d.P,

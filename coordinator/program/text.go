@@ -103,6 +103,7 @@ func attributes(w *strings.Builder, d *kernels.Desc) {
 		put(win.CountPad, "count-pad")
 	}
 	put(d.Epilogue.Bias, "+bias")
+	put(d.Epilogue.Add, "+add")
 	put(d.Epilogue.ReLU, "+relu")
 	if l := &d.LRN; *l != (kernels.LRNDesc{}) {
 		put(true, "n=%d k=%g alpha=%g beta=%g offset=%d grad-offset=%d", l.N, l.K, l.Alpha, l.Beta, l.Offset, l.GradOffset)

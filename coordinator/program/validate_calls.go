@@ -83,7 +83,12 @@ func arity(d *kernels.Desc) int {
 		return 3
 	case kernels.BNGammaGrad, kernels.CountAbove, kernels.SGD:
 		return 4
-	case kernels.BN, kernels.LossGrad:
+	case kernels.BN:
+		if d.Epilogue.Add {
+			return 6
+		}
+		return 5
+	case kernels.LossGrad:
 		return 5
 	case kernels.BNSums:
 		return 7
@@ -225,7 +230,7 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 	case kernels.BNVar, kernels.BNStats:
 		return o.in[0][1] == y[0] && o.vectors(y[0], 1)
 	case kernels.BN:
-		return o.same(0) && o.vectors(y[1], 1, 2, 3, 4)
+		return o.same(0) && o.vectors(y[1], 1, 2, 3, 4) && (!d.Epilogue.Add || o.same(5))
 	case kernels.BNGammaGrad:
 		return o.in[0] == o.in[3] && o.in[0][1] == y[0] && o.vectors(y[0], 1, 2)
 	case kernels.BNSums:
