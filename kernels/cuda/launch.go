@@ -103,6 +103,9 @@ func call(d kernels.Desc, out kernels.Operand, in []kernels.Operand) string {
 	for _, o := range in {
 		of = append(of, o.Box.Shape().String())
 	}
+	if len(of) == 0 {
+		return fmt.Sprintf("%s %v", d.Code, out.Box.Shape())
+	}
 	return fmt.Sprintf("%s %v of %s", d.Code, out.Box.Shape(), strings.Join(of, ", "))
 }
 
