@@ -25,6 +25,7 @@ func TestGPUFailures(t *testing.T) {
 		want                          string // a regular expression of a line
 	}{
 		{"no driver", "LD_LIBRARY_PATH", "", "cuda:0", `open device cuda:0: no CUDA driver: libcuda.so.1: cannot open shared object file`},
+		{"no GPU", "CLEAVE_EMU_DEVICES", "0", "cuda:0", `open device cuda:0: the CUDA driver does not start: cuInit: error 100: no CUDA-capable device is detected$`},
 		{"driver too old", "CLEAVE_EMU_DRIVER", "11080", "cuda:0", `open device cuda:0: the driver is too old: it supports CUDA 11.8, needs 12.1 at least \(driver 530 or newer\)`},
 		{"GPU too old", "CLEAVE_EMU_CAPABILITY", "50", "cuda:0", `GPU 0 \(emulated GPU\) has compute capability 5.0, needs 6.0 at least`},
 		{"no such GPU", "", "", "cuda:7", `open device cuda:7: there is no GPU 7: the driver knows 2, from 0 on \(see worker devices\)`},

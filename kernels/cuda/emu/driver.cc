@@ -33,7 +33,7 @@ Source::Source(const char* n, const char* s) : name(n), sha256(s) { all().push_b
 // ---- initialisation and version
 
 API cuInit(unsigned) {
-  if (options().error.empty()) return SUCCESS;
+  if (options().error.empty()) return options().devices ? SUCCESS : NO_DEVICE;
   fprintf(stderr, "cuemu: %s\n", options().error.c_str());
   return NOT_INITIALIZED;
 }
@@ -215,6 +215,16 @@ static bool host(const void* p) {
     if (d.covers((uint64_t)p, 1)) return false;
   return true;
 }
+// foreign reports whether a stream is none of the device's.
+static bool foreign(const Stream* s, const Device* d) { return !s || s->device != d; }
+
+// unpinned reports whether bytes of the host are not all pinned, and says so: a device would copy
+// them while the caller waits, and hide no time.
+static bool unpinned(const void* p, size_t n, const char* call) {
+  if (on_host((uint64_t)p, n)) return false;
+  fprintf(stderr, "cuemu: %s: the host's %zu bytes are not in pinned memory\n", call, n);
+  return true;
+}
 // copy queues a copy whose ends were checked.
 static int copy(Device* d, Stream* s, void* to, const void* from, size_t n) {
   enqueue(s, {[=] { if (!d->sticky) memmove(to, from, n); }, nullptr});
@@ -222,17 +232,20 @@ static int copy(Device* d, Stream* s, void* to, const void* from, size_t n) {
 }
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t n, Stream* s) {
   LOCKED;
-  if (!s || !d->covers(to, n) || !host(from)) return INVALID_VALUE;
+  if (foreign(s, d)) return INVALID_HANDLE;
+  if (!d->covers(to, n) || !host(from) || unpinned(from, n, "cuMemcpyHtoDAsync")) return INVALID_VALUE;
   return copy(d, s, (void*)to, from, n);
 }
 API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t n, Stream* s) {
   LOCKED;
-  if (!s || !d->covers(from, n) || !host(to)) return INVALID_VALUE;
+  if (foreign(s, d)) return INVALID_HANDLE;
+  if (!d->covers(from, n) || !host(to) || unpinned(to, n, "cuMemcpyDtoHAsync")) return INVALID_VALUE;
   return copy(d, s, to, (const void*)from, n);
 }
 API cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, Stream* s) {
   LOCKED;
-  if (!s || !d->covers(to, n) || !d->covers(from, n)) return INVALID_VALUE;
+  if (foreign(s, d)) return INVALID_HANDLE;
+  if (!d->covers(to, n) || !d->covers(from, n)) return INVALID_VALUE;
   return copy(d, s, (void*)to, (const void*)from, n);
 }
 API cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t n) {
@@ -247,7 +260,8 @@ API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t n) {
 }
 API cuMemsetD8Async(uint64_t to, unsigned char v, size_t n, Stream* s) {
   LOCKED;
-  if (!s || !d->covers(to, n)) return INVALID_VALUE;
+  if (foreign(s, d)) return INVALID_HANDLE;
+  if (!d->covers(to, n)) return INVALID_VALUE;
   enqueue(s, {[=] { memset((void*)to, v, n); }, nullptr});
   return d->sticky;
 }
@@ -287,7 +301,8 @@ API cuStreamWaitEvent(Stream* s, Event* e, unsigned) {
 }
 API cuStreamWriteValue32_v2(Stream* s, uint64_t at, unsigned v, unsigned) {
   LOCKED;
-  if (!s || at % 4 || (!d->covers(at, 4) && !on_host(at, 4))) return INVALID_VALUE;
+  if (foreign(s, d)) return INVALID_HANDLE;
+  if (at % 4 || (!d->covers(at, 4) && !on_host(at, 4))) return INVALID_VALUE;
   enqueue(s, {[=] { if (!d->sticky) *(volatile unsigned*)at = v; }, nullptr});
   return d->sticky;
 }
@@ -302,7 +317,7 @@ API cuEventDestroy_v2(Event* e) {
 }
 API cuEventRecord(Event* e, Stream* s) {
   LOCKED;
-  if (!s || !e) return INVALID_HANDLE;
+  if (foreign(s, d) || !e) return INVALID_HANDLE;
   auto t = std::make_shared<Ticket>();
   t->stream = s;
   e->last = t;
@@ -347,7 +362,7 @@ API cuLaunchKernel(Function* f, unsigned gx, unsigned gy, unsigned gz, unsigned 
   LOCKED;
   static long launches;
   const unsigned limit = (unsigned)std::max(48 << 10, allowed[f]);
-  if (!s) return INVALID_HANDLE;
+  if (foreign(s, d)) return INVALID_HANDLE;
   if (!gx || !gy || !gz || gx > 0x7fffffffu || gy > 65535 || gz > 65535 || !bx || !by || !bz || bx > 1024 || by > 1024 || bz > 64 || shared > limit) return INVALID_VALUE;
   if (bx * by * bz > f->max_threads) return LAUNCH_OUT_OF_RESOURCES;
   const long number = ++launches;

@@ -21,6 +21,9 @@ int cuMemHostAlloc(void**, size_t, unsigned);
 int cuMemcpyHtoD_v2(uint64_t, const void*, size_t);
 int cuMemcpyDtoH_v2(void*, uint64_t, size_t);
 int cuMemcpyDtoHAsync_v2(void*, uint64_t, size_t, void*);
+int cuMemcpyHtoDAsync_v2(uint64_t, const void*, size_t, void*);
+int cuMemcpyDtoDAsync_v2(uint64_t, uint64_t, size_t, void*);
+int cuMemFreeHost(void*);
 int cuStreamCreate(void**, unsigned);
 int cuStreamSynchronize(void*);
 int cuStreamWaitEvent(void*, void*, unsigned);
@@ -31,7 +34,7 @@ int cuEventQuery(void*);
 int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
 }
 
-enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_PTX = 218, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, OUT_OF_RESOURCES = 701, MISALIGNED = 716, LAUNCH_FAILED = 719, UNKNOWN = 999 };
+enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_DEVICE = 101, INVALID_HANDLE = 400, INVALID_PTX = 218, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, OUT_OF_RESOURCES = 701, MISALIGNED = 716, LAUNCH_FAILED = 719, UNKNOWN = 999 };
 
 // A test fails with a text that says where.
 struct Failure {

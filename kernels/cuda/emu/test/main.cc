@@ -169,6 +169,46 @@ const Test tests[] = {
        CHECK(*(volatile unsigned*)host == 8);
        WANT(cuStreamWriteValue32_v2(g.stream, (uint64_t)host + 4, 8, 1), INVALID_VALUE);
      }},
+    {"pinned memory", "STREAMS=lazy", "cuMemcpyDtoHAsync: the host's 256 bytes are not in pinned memory", [](const Gpu& g) {
+       void *host, *all[64];
+       OK(cuMemHostAlloc(&host, 256, 0));
+       float plain[64];
+       const uint64_t p = g.put(std::vector<float>(64, 1));
+       WANT(cuMemcpyDtoHAsync_v2(plain, p, 256, g.stream), INVALID_VALUE);
+       OK(cuMemcpyDtoHAsync_v2(host, p, 256, g.stream));
+       WANT(cuMemcpyHtoDAsync_v2(p, (char*)host + 4, 256, g.stream), INVALID_VALUE);
+       OK(g.finish());
+       CHECK(((float*)host)[63] == 1);
+       for (void*& h : all) OK(cuMemHostAlloc(&h, 1, 0));
+       for (void* h : all) OK(cuMemFreeHost(h));
+       WANT(cuMemFreeHost(all[7]), INVALID_VALUE);
+       WANT(cuMemFreeHost(plain), INVALID_VALUE);
+     }},
+    {"several devices", "DEVICES=2 FAIL=launch:2", "launch 2, of fill, fails", [](const Gpu& g) {
+       void *second, *stream, *event;
+       size_t free, total;
+       uint64_t q;
+       const uint64_t p = g.put(std::vector<float>(64, 1));
+       OK(cuDevicePrimaryCtxRetain(&second, 1));
+       WANT(cuDevicePrimaryCtxRetain(&event, 2), INVALID_DEVICE);
+       OK(cuCtxSetCurrent(second));
+       OK(cuMemGetInfo_v2(&free, &total));
+       CHECK(free == total);  // each has memory of its own
+       OK(cuStreamCreate(&stream, 1));
+       OK(cuEventCreate(&event, 2));
+       OK(cuMemAlloc_v2(&q, 256));
+       WANT(cuMemFree_v2(p), INVALID_VALUE);
+       WANT(cuMemcpyDtoDAsync_v2(q, p, 256, stream), INVALID_VALUE);
+       WANT(cuEventRecord(event, g.stream), INVALID_HANDLE);
+       WANT(g.launch("fill", 64, {q, 3.0f, 0}), INVALID_HANDLE);  // on the first's stream
+       OK(g.launch("fill", 64, {q, 3.0f, 0}, 0, 1, stream));
+       OK(cuCtxSetCurrent(g.context));
+       OK(g.launch("fill", 64, {p, 2.0f, 0}));
+       WANT(g.finish(), LAUNCH_FAILED);
+       OK(cuCtxSetCurrent(second));  // what befalls one leaves the other alone
+       OK(cuStreamSynchronize(stream));
+       CHECK(g.get<float>(q, 64)[5] == 3);
+     }},
     {"memory is limited", "MEMORY=1048576", "", [](const Gpu&) {
        size_t free, total;
        uint64_t p, q;
