@@ -634,11 +634,6 @@ func spread4AVX2(to []float32, from []float32, rows int, cols int, toRow int, fr
 //go:noescape
 func spread2AVX2(to []float32, from []float32, rows int, cols int, toRow int, fromRow int, fromCol int)
 
-// prefetchAMD64 asks for lines that will be read.
-//
-//go:noescape
-func prefetchAMD64(from []float32, lines int)
-
 // transposeAVX2 is transposeGo for rows and columns that are multiples of eight, not zero.
 //
 //go:noescape

@@ -28119,19 +28119,6 @@ position:
 	VZEROUPPER
 	RET
 
-// func prefetchAMD64(from []float32, lines int)
-// Requires: MMX+
-TEXT ·prefetchAMD64(SB), NOSPLIT, $0-32
-	MOVQ from_base+0(FP), AX
-	MOVQ lines+24(FP), CX
-
-line:
-	PREFETCHT1 (AX)
-	ADDQ       $0x40, AX
-	DECQ       CX
-	JNZ        line
-	RET
-
 // func transposeAVX2(to []uint32, from []uint32, rows int, cols int, toPitch int, fromPitch int)
 // Requires: AVX
 TEXT ·transposeAVX2(SB), NOSPLIT, $0-80

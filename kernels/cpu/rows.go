@@ -17,8 +17,6 @@ type rowOps struct {
 
 	squares func(x []float32, mean float64) float64 // of x − mean, in double precision
 
-	prefetch func(from []float32) // asks for floats that will be read
-
 	// Copies of words in another order (grid.go).
 
 	stride    func(to, from []uint32, rows, cols, toPitch, toStep, fromPitch, fromStep int) // to[i·toPitch+j·toStep] = from[i·fromPitch+j·fromStep]
@@ -38,7 +36,7 @@ type rowOps struct {
 
 var genericRows = rowOps{
 	relu: reluGo, reluGrad: reluGradGo, add: addGo, addReLU: addReLUGo, maximum: maximumGo, sgd: sgdGo,
-	copyPanel: copyPanelGo, spread: spreadGo, prefetch: func([]float32) {}, stride: strideGo[uint32], transpose: transposeGo, shuffle: shuffleGo, philox: philoxGo, drop: dropGo, squares: squaresGo,
+	copyPanel: copyPanelGo, spread: spreadGo, stride: strideGo[uint32], transpose: transposeGo, shuffle: shuffleGo, philox: philoxGo, drop: dropGo, squares: squaresGo,
 	channelOps: genericChannels, streamed: genericChannels, windowOps: genericWindows, lrnOps: genericLRN,
 }
 

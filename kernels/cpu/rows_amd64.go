@@ -69,11 +69,6 @@ var avx2Rows = rowOps{
 			spread2AVX2(to, from, rows, cols, toRow, fromRow, fromCol)
 		}
 	},
-	prefetch: func(from []float32) {
-		if n := len(from) / 16; n > 0 {
-			prefetchAMD64(from, n)
-		}
-	},
 	stride: func(to, from []uint32, rows, cols, toPitch, toStep, fromPitch, fromStep int) {
 		if toStep == 1 && fromStep == 1 || rows == 0 || cols == 0 {
 			strideGo(to, from, rows, cols, toPitch, toStep, fromPitch, fromStep)

@@ -16,7 +16,6 @@ func copies() {
 	copyEights(2)
 	spread(4, 0x00, 0x55, 0xaa, 0xff)
 	spread(2, 0xa0, 0xf5)
-	prefetch()
 }
 
 // panelLoop writes the loop over rows and columns; body gets pointers to a position.
@@ -114,17 +113,4 @@ func spread(per int, picks ...uint64) {
 			VMOVUPS(w, Mem{Base: to, Disp: 32 * i})
 		}
 	})
-}
-
-func prefetch() {
-	TEXT("prefetchAMD64", NOSPLIT, "func(from []float32, lines int)")
-	Doc("prefetchAMD64 asks for lines that will be read.")
-	Pragma("noescape")
-	from, lines := Load(Param("from").Base(), GP64()), Load(Param("lines"), GP64())
-	Label("line")
-	PREFETCHT1(Mem{Base: from})
-	ADDQ(Imm(64), from)
-	DECQ(lines)
-	JNZ(LabelRef("line"))
-	RET()
 }
