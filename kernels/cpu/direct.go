@@ -171,11 +171,11 @@ func (b *bound) row(n, row int) {
 	t, d := &b.p.targets[0], b.direct
 	top := row*d.stride - b.p.margin[0]
 	lo, hi := max(0, -top), min(3, b.p.size[0]-top)
-	ahead := b.out.st[2]
-	if 4*(b.src.n.Volume()+b.out.n.Volume()) < directBytes {
-		ahead = 0
-	}
 	calls, units, step := b.units(d.width())
+	ahead := b.out.st[2]
+	if step == 0 || 4*(b.src.n.Volume()+b.out.n.Volume()) < directBytes {
+		ahead = 0 // units of one group read its lines in a row
+	}
 	w := b.packs[lo*3*b.p.channels*d.width():]
 	for col := 0; ; col += d.outputs {
 		col = min(col, t.cols-d.outputs)

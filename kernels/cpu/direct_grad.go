@@ -18,11 +18,10 @@ type directGradTile struct {
 // dy, one or two; they are dyRow floats apart, those of dx dxRow, the channels of units dyUnit.
 // A group of no narrow ones has so many channels of dy, a multiple of wideStep. The filters lie unit
 // by unit, in it channel by channel of the groups, and in it tap by tap in the order of
-// gradTaps. Of ends, rightEnd is set if there is no column right of the positions. If ahead
-// is not zero the caches are asked for what the next row of positions takes.
+// gradTaps. Of ends, rightEnd is set if there is no column right of the positions.
 //
 // directGradReference is the same in Go.
-type directGradFunc = func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int)
+type directGradFunc = func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int)
 
 // gradTaps are the filter elements that a directGradTile multiplies with, in the order in which
 // dataGrad's four targets have them, with the row and column of dx and of dy.
@@ -90,10 +89,6 @@ func (b *bound) prepareGrad(_, bundle int) {
 func (b *bound) gradRow(n, row int) {
 	d, size := b.directGrad, b.p.size
 	rows := min(2, size[0]-row)
-	ahead := 0
-	if 4*(b.src.n.Volume()+b.out.n.Volume()) >= directBytes && row+2 < size[0] {
-		ahead = 1
-	}
 	calls, units, step := b.units(d.lanes)
 	for col := 0; ; col += d.positions {
 		col = min(col, size[1]-d.positions)
@@ -104,7 +99,7 @@ func (b *bound) gradRow(n, row int) {
 		}
 		for i := range calls {
 			d.run(b.packs[i*b.size:], b.src.f[b.src.pos(n, i*b.p.channels, row, col):], rows, b.src.st[2], b.src.st[3], step, b.p.channels,
-				b.out.f[b.out.pos(n, i*b.width, 2*row, 2*col):], b.out.st[2], b.out.st[3], units, ends, ahead)
+				b.out.f[b.out.pos(n, i*b.width, 2*row, 2*col):], b.out.st[2], b.out.st[3], units, ends)
 		}
 		if last {
 			return

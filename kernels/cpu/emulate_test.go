@@ -161,12 +161,12 @@ func emulateDirect(t *testing.T, routines map[string]*routine, name string) dire
 }
 
 func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) directGradFunc {
-	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int) {
+	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int) {
 		m := newMachine(t)
 		m.slice("w", 1, w)
 		m.slice("dy", 2, dy)
 		m.slice("dx", 3, dx)
-		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends, "ahead": ahead} {
+		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends} {
 			m.frame[name] = int64(v)
 		}
 		m.run(name, routines[name])

@@ -207,7 +207,7 @@ func directAVX2_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int, x
 // directGradAVX2_1 is directGradReference for 8 lanes, 2 positions and groups of 1 channels.
 //
 //go:noescape
-func directGradAVX2_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX2_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX2_2by1_7 is directReference for 8 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
@@ -232,7 +232,7 @@ func directAVX2_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int, x
 // directGradAVX2_2 is directGradReference for 8 lanes, 2 positions and groups of 2 channels.
 //
 //go:noescape
-func directGradAVX2_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX2_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX2_4by1_7 is directReference for 8 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
@@ -257,7 +257,7 @@ func directAVX2_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int, x
 // directGradAVX2_4 is directGradReference for 8 lanes, 2 positions and groups of 4 channels.
 //
 //go:noescape
-func directGradAVX2_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX2_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX2_8by1_7 is directReference for 8 lanes, 7 outputs and groups of 8 channels with stride 1.
 //
@@ -282,7 +282,7 @@ func directAVX2_8by2_8(w []float32, x []float32, rows int, xRow int, xCol int, x
 // directGradAVX2_8 is directGradReference for 8 lanes, 2 positions and groups of 8 channels.
 //
 //go:noescape
-func directGradAVX2_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX2_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX512_1by1_7 is directReference for 16 lanes, 7 outputs and groups of 1 channels with stride 1.
 //
@@ -307,7 +307,7 @@ func directAVX512_1by2_8(w []float32, x []float32, rows int, xRow int, xCol int,
 // directGradAVX512_1 is directGradReference for 16 lanes, 4 positions and groups of 1 channels.
 //
 //go:noescape
-func directGradAVX512_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX512_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX512_2by1_7 is directReference for 16 lanes, 7 outputs and groups of 2 channels with stride 1.
 //
@@ -332,7 +332,7 @@ func directAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, xCol int,
 // directGradAVX512_2 is directGradReference for 16 lanes, 4 positions and groups of 2 channels.
 //
 //go:noescape
-func directGradAVX512_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX512_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX512_4by1_7 is directReference for 16 lanes, 7 outputs and groups of 4 channels with stride 1.
 //
@@ -357,7 +357,7 @@ func directAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, xCol int,
 // directGradAVX512_4 is directGradReference for 16 lanes, 4 positions and groups of 4 channels.
 //
 //go:noescape
-func directGradAVX512_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX512_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directAVX512_8by1_7 is directReference for 16 lanes, 7 outputs and groups of 8 channels with stride 1.
 //
@@ -382,7 +382,7 @@ func directAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, xCol int
 // directGradAVX512_8 is directGradReference for 16 lanes, 4 positions and groups of 8 channels.
 //
 //go:noescape
-func directGradAVX512_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradAVX512_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // directWideAVX512_16by1_7 is directReference for 16 lanes, 7 outputs and 16 channels of a group with stride 1.
 //
@@ -447,7 +447,7 @@ func directWideAVX512_32by2_8(w []float32, x []float32, rows int, xRow int, xCol
 // directGradWideAVX512 is directGradReference for 16 lanes, 4 positions and wide groups.
 //
 //go:noescape
-func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
+func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //

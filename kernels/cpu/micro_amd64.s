@@ -5885,9 +5885,9 @@ beside2_0:
 	VZEROUPPER
 	RET
 
-// func directGradAVX2_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directGradAVX2_1(SB), NOSPLIT, $0-152
+// func directGradAVX2_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, FMA3
+TEXT ·directGradAVX2_1(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -5899,41 +5899,6 @@ TEXT ·directGradAVX2_1(SB), NOSPLIT, $0-152
 	VXORPS Y8, Y8, Y8
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, units+128(FP)
-	JNZ        begin
-	MOVQ       dyRow+56(FP), BX
-	MOVQ       dy_base+24(FP), DX
-	LEAQ       (DX)(BX*2), DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	MOVQ       dxRow+112(FP), BX
-	MOVQ       dx_base+88(FP), SI
-	LEAQ       (SI)(BX*2), SI
-	MOVQ       SI, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	MOVQ       SI, DX
-	ADDQ       BX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-
-begin:
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -6011,8 +5976,8 @@ one0:
 	VMOVUPS Y7, (DX)
 	ADDQ    CX, DX
 	ADDQ    $0x00000120, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), BX
-	ADDQ    BX, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), DX
+	ADDQ    DX, dy_base+24(FP)
 	ADDQ    $0x20, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -6866,9 +6831,9 @@ beside2_1:
 	VZEROUPPER
 	RET
 
-// func directGradAVX2_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directGradAVX2_2(SB), NOSPLIT, $0-152
+// func directGradAVX2_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, FMA3
+TEXT ·directGradAVX2_2(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -6880,41 +6845,6 @@ TEXT ·directGradAVX2_2(SB), NOSPLIT, $0-152
 	VXORPS Y8, Y8, Y8
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, units+128(FP)
-	JNZ        begin
-	MOVQ       dyRow+56(FP), BX
-	MOVQ       dy_base+24(FP), DX
-	LEAQ       (DX)(BX*2), DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	MOVQ       dxRow+112(FP), BX
-	MOVQ       dx_base+88(FP), SI
-	LEAQ       (SI)(BX*2), SI
-	MOVQ       SI, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	MOVQ       SI, DX
-	ADDQ       BX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-
-begin:
 	VXORPS    Y0, Y0, Y0
 	VXORPS    Y1, Y1, Y1
 	VXORPS    Y2, Y2, Y2
@@ -7037,8 +6967,8 @@ one1:
 	VMOVUPS Y7, (DX)
 	ADDQ    CX, DX
 	ADDQ    $0x00000240, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), BX
-	ADDQ    BX, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), DX
+	ADDQ    DX, dy_base+24(FP)
 	ADDQ    $0x20, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -8298,9 +8228,9 @@ beside2_3:
 	VZEROUPPER
 	RET
 
-// func directGradAVX2_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directGradAVX2_4(SB), NOSPLIT, $0-152
+// func directGradAVX2_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, FMA3
+TEXT ·directGradAVX2_4(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -8312,41 +8242,6 @@ TEXT ·directGradAVX2_4(SB), NOSPLIT, $0-152
 	VXORPS Y8, Y8, Y8
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, units+128(FP)
-	JNZ        begin
-	MOVQ       dyRow+56(FP), BX
-	MOVQ       dy_base+24(FP), DX
-	LEAQ       (DX)(BX*2), DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	MOVQ       dxRow+112(FP), BX
-	MOVQ       dx_base+88(FP), SI
-	LEAQ       (SI)(BX*2), SI
-	MOVQ       SI, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	MOVQ       SI, DX
-	ADDQ       BX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-
-begin:
 	VXORPS    Y0, Y0, Y0
 	VXORPS    Y1, Y1, Y1
 	VXORPS    Y2, Y2, Y2
@@ -8559,8 +8454,8 @@ one3:
 	VMOVUPS Y7, (DX)
 	ADDQ    CX, DX
 	ADDQ    $0x00000480, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), BX
-	ADDQ    BX, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), DX
+	ADDQ    DX, dy_base+24(FP)
 	ADDQ    $0x20, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -10688,9 +10583,9 @@ beside2_7:
 	VZEROUPPER
 	RET
 
-// func directGradAVX2_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·directGradAVX2_8(SB), NOSPLIT, $0-152
+// func directGradAVX2_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, FMA3
+TEXT ·directGradAVX2_8(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -10702,41 +10597,6 @@ TEXT ·directGradAVX2_8(SB), NOSPLIT, $0-152
 	VXORPS Y8, Y8, Y8
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	TESTQ      $0x00000001, units+128(FP)
-	JNZ        begin
-	MOVQ       dyRow+56(FP), BX
-	MOVQ       dy_base+24(FP), DX
-	LEAQ       (DX)(BX*2), DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	PREFETCHT1 (DX)
-	ADDQ       AX, DX
-	MOVQ       dxRow+112(FP), BX
-	MOVQ       dx_base+88(FP), SI
-	LEAQ       (SI)(BX*2), SI
-	MOVQ       SI, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	MOVQ       SI, DX
-	ADDQ       BX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-	PREFETCHT1 (DX)
-	ADDQ       CX, DX
-
-begin:
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
@@ -11129,8 +10989,8 @@ one7:
 	VMOVUPS Y7, (DX)
 	ADDQ    CX, DX
 	ADDQ    $0x00000900, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), BX
-	ADDQ    BX, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), DX
+	ADDQ    DX, dy_base+24(FP)
 	ADDQ    $0x20, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -11765,9 +11625,9 @@ beside2_0:
 	VZEROUPPER
 	RET
 
-// func directGradAVX512_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directGradAVX512_1(SB), NOSPLIT, $0-152
+// func directGradAVX512_1(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, AVX512F
+TEXT ·directGradAVX512_1(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -11779,59 +11639,6 @@ TEXT ·directGradAVX512_1(SB), NOSPLIT, $0-152
 	VPXORD Z16, Z16, Z16
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	MOVQ       dyRow+56(FP), SI
-	MOVQ       dy_base+24(FP), BX
-	LEAQ       (BX)(SI*2), BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	MOVQ       dxRow+112(FP), SI
-	MOVQ       dx_base+88(FP), DI
-	LEAQ       (DI)(SI*2), DI
-	MOVQ       DI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	MOVQ       DI, BX
-	ADDQ       SI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-
-begin:
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -11955,8 +11762,8 @@ one0:
 	VMOVUPS Z15, (BX)
 	ADDQ    CX, BX
 	ADDQ    $0x00000240, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), SI
-	ADDQ    SI, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), BX
+	ADDQ    BX, dy_base+24(FP)
 	ADDQ    $0x40, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -12806,9 +12613,9 @@ beside2_1:
 	VZEROUPPER
 	RET
 
-// func directGradAVX512_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directGradAVX512_2(SB), NOSPLIT, $0-152
+// func directGradAVX512_2(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, AVX512F
+TEXT ·directGradAVX512_2(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -12820,59 +12627,6 @@ TEXT ·directGradAVX512_2(SB), NOSPLIT, $0-152
 	VPXORD Z16, Z16, Z16
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	MOVQ       dyRow+56(FP), SI
-	MOVQ       dy_base+24(FP), BX
-	LEAQ       (BX)(SI*2), BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	MOVQ       dxRow+112(FP), SI
-	MOVQ       dx_base+88(FP), DI
-	LEAQ       (DI)(SI*2), DI
-	MOVQ       DI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	MOVQ       DI, BX
-	ADDQ       SI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-
-begin:
 	VPXORD    Z0, Z0, Z0
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z2, Z2, Z2
@@ -13063,8 +12817,8 @@ one1:
 	VMOVUPS Z15, (BX)
 	ADDQ    CX, BX
 	ADDQ    $0x00000480, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), SI
-	ADDQ    SI, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), BX
+	ADDQ    BX, dy_base+24(FP)
 	ADDQ    $0x40, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -14320,9 +14074,9 @@ beside2_3:
 	VZEROUPPER
 	RET
 
-// func directGradAVX512_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directGradAVX512_4(SB), NOSPLIT, $0-152
+// func directGradAVX512_4(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, AVX512F
+TEXT ·directGradAVX512_4(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -14334,59 +14088,6 @@ TEXT ·directGradAVX512_4(SB), NOSPLIT, $0-152
 	VPXORD Z16, Z16, Z16
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	MOVQ       dyRow+56(FP), SI
-	MOVQ       dy_base+24(FP), BX
-	LEAQ       (BX)(SI*2), BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	MOVQ       dxRow+112(FP), SI
-	MOVQ       dx_base+88(FP), DI
-	LEAQ       (DI)(SI*2), DI
-	MOVQ       DI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	MOVQ       DI, BX
-	ADDQ       SI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-
-begin:
 	VPXORD    Z0, Z0, Z0
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z2, Z2, Z2
@@ -14711,8 +14412,8 @@ one3:
 	VMOVUPS Z15, (BX)
 	ADDQ    CX, BX
 	ADDQ    $0x00000900, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), SI
-	ADDQ    SI, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), BX
+	ADDQ    BX, dy_base+24(FP)
 	ADDQ    $0x40, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -17896,9 +17597,9 @@ beside2_7:
 	VZEROUPPER
 	RET
 
-// func directGradAVX512_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directGradAVX512_8(SB), NOSPLIT, $0-152
+// func directGradAVX512_8(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, AVX512F
+TEXT ·directGradAVX512_8(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -17912,59 +17613,6 @@ TEXT ·directGradAVX512_8(SB), NOSPLIT, $0-152
 	VPXORD Z16, Z16, Z16
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	MOVQ       dyRow+56(FP), SI
-	MOVQ       dy_base+24(FP), BX
-	LEAQ       (BX)(SI*2), BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	MOVQ       dxRow+112(FP), SI
-	MOVQ       dx_base+88(FP), DI
-	LEAQ       (DI)(SI*2), DI
-	MOVQ       DI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	MOVQ       DI, BX
-	ADDQ       SI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-
-begin:
 	VPXORD       Z0, Z0, Z0
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
@@ -18637,8 +18285,8 @@ one7:
 	VMOVUPS Z15, (BX)
 	ADDQ    CX, BX
 	ADDQ    $0x00001200, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), SI
-	ADDQ    SI, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), BX
+	ADDQ    BX, dy_base+24(FP)
 	ADDQ    $0x40, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit
@@ -23619,9 +23267,9 @@ beside2_3:
 	VZEROUPPER
 	RET
 
-// func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int, ahead int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·directGradWideAVX512(SB), NOSPLIT, $0-152
+// func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
+// Requires: AVX, AVX512F
+TEXT ·directGradWideAVX512(SB), NOSPLIT, $0-144
 	MOVQ   dyCol+64(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   dxCol+120(FP), CX
@@ -23633,59 +23281,6 @@ TEXT ·directGradWideAVX512(SB), NOSPLIT, $0-152
 	VPXORD Z16, Z16, Z16
 
 unit:
-	CMPQ       ahead+144(FP), $0x00
-	JEQ        begin
-	MOVQ       dyRow+56(FP), SI
-	MOVQ       dy_base+24(FP), BX
-	LEAQ       (BX)(SI*2), BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	PREFETCHT1 (BX)
-	ADDQ       AX, BX
-	MOVQ       dxRow+112(FP), SI
-	MOVQ       dx_base+88(FP), DI
-	LEAQ       (DI)(SI*2), DI
-	MOVQ       DI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	MOVQ       DI, BX
-	ADDQ       SI, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-	PREFETCHT1 (BX)
-	ADDQ       CX, BX
-
-begin:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -24018,8 +23613,8 @@ one3:
 	VMOVUPS Z15, (R8)
 	ADDQ    CX, R8
 	MOVQ    DI, w_base+0(FP)
-	MOVQ    dyUnit+72(FP), SI
-	ADDQ    SI, dy_base+24(FP)
+	MOVQ    dyUnit+72(FP), R8
+	ADDQ    R8, dy_base+24(FP)
 	ADDQ    $0x40, dx_base+88(FP)
 	DECQ    units+128(FP)
 	JNZ     unit

@@ -136,7 +136,7 @@ func TestDirectTilesComputeTheirReference(t *testing.T) {
 }
 
 func directGradInReference(d *directGradTile) directGradFunc {
-	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, _ int) {
+	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int) {
 		directGradReference(d, w, dy, rows, dyRow, dyCol, dyUnit, channels, dx, dxRow, dxCol, units, ends)
 	}
 }
@@ -160,7 +160,7 @@ func TestDirectGradTilesComputeTheirReference(t *testing.T) {
 						dx := canaries(dxRow + (2*d.positions-1)*dxCol + units*d.lanes + 5)
 						expect := slices.Clone(dx)
 						directGradReference(d, w, dy, rows, dyRow, dyCol, unit, channels, expect[2:], dxRow, dxCol, units, ends)
-						d.run(w, dy, rows, dyRow, dyCol, unit, channels, dx[2:], dxRow, dxCol, units, ends, 1)
+						d.run(w, dy, rows, dyRow, dyCol, unit, channels, dx[2:], dxRow, dxCol, units, ends)
 						sameUpTo(t, fmt.Sprintf("groups of %d (%d), ends %d, %d rows, %d units", d.per, channels, ends, rows, units), dx, expect, 4*channels)
 					}
 				}

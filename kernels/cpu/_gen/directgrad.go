@@ -23,7 +23,7 @@ func directGrad(v vectors, per, positions int) {
 	if per == 0 {
 		name, doc = fmt.Sprintf("directGradWide%s", v.name), "wide groups"
 	}
-	TEXT(name, NOSPLIT, "func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends, ahead int)")
+	TEXT(name, NOSPLIT, "func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int)")
 	Doc(fmt.Sprintf("%s is directGradReference for %d lanes, %d positions and %s.", name, v.lanes, positions, doc))
 	Pragma("noescape")
 	dyCol, dxCol := stretch("dyCol"), stretch("dxCol")
@@ -48,43 +48,16 @@ func directGrad(v vectors, per, positions int) {
 	rows[1] = &below
 	last := v.zeroed() // the column on the right
 	pw, count := GP64(), GP64()
-	far, step := rows[0].bases[0], GP64()
 
 	Label("unit")
-	// What the next row of positions takes. A line has two vectors of eight.
-	CMPQ(inMemory(Param("ahead")), Imm(0))
-	JEQ(LabelRef("begin"))
-	if v.lanes == 8 {
-		TESTQ(U32(1), inMemory(Param("units")))
-		JNZ(LabelRef("begin"))
-	}
-	ask := func(step Register, count int) {
-		for range count {
-			PREFETCHT1(Mem{Base: far})
-			ADDQ(step, far)
-		}
-	}
-	MOVQ(inMemory(Param("dyRow")), step)
-	MOVQ(inMemory(Param("dy").Base()), far)
-	LEAQ(Mem{Base: far, Index: step, Scale: 2}, far)
-	ask(dyCol, positions)
-	MOVQ(inMemory(Param("dxRow")), step)
-	MOVQ(inMemory(Param("dx").Base()), pw)
-	LEAQ(Mem{Base: pw, Index: step, Scale: 2}, pw)
-	MOVQ(pw, far)
-	ask(dxCol, 2*positions)
-	MOVQ(pw, far)
-	ADDQ(step, far)
-	ask(dxCol, 2*positions)
-	Label("begin")
 	for _, row := range sums {
 		for _, column := range row {
 			v.clear(column)
 		}
 	}
 	MOVQ(inMemory(Param("w").Base()), pw)
-	MOVQ(inMemory(Param("dy").Base()), far)
-	MOVQ(far, below.bases[0])
+	MOVQ(inMemory(Param("dy").Base()), rows[0].bases[0])
+	MOVQ(rows[0].bases[0], below.bases[0])
 	ADDQ(inMemory(Param("dyRow")), below.bases[0])
 	for _, row := range rows {
 		row.reach()
@@ -158,8 +131,8 @@ func directGrad(v vectors, per, positions int) {
 	} else {
 		ADDQ(U32(uint32(len(gradTaps)*per*bytes)), inMemory(Param("w").Base()))
 	}
-	MOVQ(inMemory(Param("dyUnit")), step)
-	ADDQ(step, inMemory(Param("dy").Base()))
+	MOVQ(inMemory(Param("dyUnit")), count)
+	ADDQ(count, inMemory(Param("dy").Base()))
 	ADDQ(Imm(uint64(bytes)), inMemory(Param("dx").Base()))
 	DECQ(inMemory(Param("units")))
 	JNZ(LabelRef("unit"))
