@@ -2829,6 +2829,7 @@ TEXT ·narrowAVX2_1_3x3(SB), NOSPLIT, $8-168
 	SHLQ $0x02, R9
 	LEAQ (R9)(R9*1), R10
 	MOVQ next_base+136(FP), R11
+	MOVQ step+160(FP), R12
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2862,7 +2863,7 @@ position:
 	VFMADD231PS 32(DI)(R10*1), Y9, Y7
 	VFMADD231PS 64(DI)(R10*1), Y9, Y8
 	PREFETCHT1  (R11)
-	ADDQ        step+160(FP), R11
+	ADDQ        R12, R11
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -2907,6 +2908,7 @@ TEXT ·narrowAVX2_1_1x12(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2946,7 +2948,7 @@ position:
 	VFMADD231PS 320(DI), Y12, Y10
 	VFMADD231PS 352(DI), Y12, Y11
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -2997,6 +2999,7 @@ TEXT ·narrowAVX2_1_1x4(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3020,7 +3023,7 @@ position:
 	VFMADD231PS 64(DI), Y4, Y2
 	VFMADD231PS 96(DI), Y4, Y3
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3055,6 +3058,7 @@ TEXT ·narrowAVX2_2_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3086,7 +3090,7 @@ position:
 	VFMADD231PS Y8, Y6, Y4
 	VFMADD231PS Y9, Y6, Y5
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3125,6 +3129,7 @@ TEXT ·narrowAVX2_4_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3170,7 +3175,7 @@ position:
 	VFMADD231PS Y14, Y12, Y10
 	VFMADD231PS Y15, Y12, Y11
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3221,6 +3226,7 @@ TEXT ·narrowAVX2_8_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3266,7 +3272,7 @@ position:
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y15, Y12, Y11
 	PREFETCHT1   (R9)
-	ADDQ         step+160(FP), R9
+	ADDQ         R10, R9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
 	DECQ         R8
@@ -3320,6 +3326,7 @@ TEXT ·narrowAVX512_1_3x3(SB), NOSPLIT, $8-168
 	SHLQ $0x02, R9
 	LEAQ (R9)(R9*1), R10
 	MOVQ next_base+136(FP), R11
+	MOVQ step+160(FP), R12
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3353,7 +3360,7 @@ position:
 	VFMADD231PS 64(DI)(R10*1), Z9, Z7
 	VFMADD231PS 128(DI)(R10*1), Z9, Z8
 	PREFETCHT1  (R11)
-	ADDQ        step+160(FP), R11
+	ADDQ        R12, R11
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3398,6 +3405,7 @@ TEXT ·narrowAVX512_1_1x12(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3437,7 +3445,7 @@ position:
 	VFMADD231PS 640(DI), Z12, Z10
 	VFMADD231PS 704(DI), Z12, Z11
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3488,6 +3496,7 @@ TEXT ·narrowAVX512_1_1x4(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3511,7 +3520,7 @@ position:
 	VFMADD231PS 128(DI), Z4, Z2
 	VFMADD231PS 192(DI), Z4, Z3
 	PREFETCHT1  (R9)
-	ADDQ        step+160(FP), R9
+	ADDQ        R10, R9
 	ADDQ        AX, SI
 	ADDQ        CX, DI
 	DECQ        R8
@@ -3549,6 +3558,7 @@ TEXT ·narrowAVX512_2_3x3(SB), NOSPLIT, $8-168
 	SHLQ $0x02, R9
 	LEAQ (R9)(R9*1), R10
 	MOVQ next_base+136(FP), R11
+	MOVQ step+160(FP), R12
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3610,7 +3620,7 @@ position:
 	VFMADD231PS     Z21, Z19, Z16
 	VFMADD231PS     Z22, Z19, Z17
 	PREFETCHT1      (R11)
-	ADDQ            step+160(FP), R11
+	ADDQ            R12, R11
 	ADDQ            AX, SI
 	ADDQ            CX, DI
 	DECQ            R8
@@ -3673,6 +3683,7 @@ TEXT ·narrowAVX512_2_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3704,7 +3715,7 @@ position:
 	VFMADD231PS     Z8, Z6, Z4
 	VFMADD231PS     Z9, Z6, Z5
 	PREFETCHT1      (R9)
-	ADDQ            step+160(FP), R9
+	ADDQ            R10, R9
 	ADDQ            AX, SI
 	ADDQ            CX, DI
 	DECQ            R8
@@ -3743,6 +3754,7 @@ TEXT ·narrowAVX512_4_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3788,7 +3800,7 @@ position:
 	VFMADD231PS     Z14, Z12, Z10
 	VFMADD231PS     Z15, Z12, Z11
 	PREFETCHT1      (R9)
-	ADDQ            step+160(FP), R9
+	ADDQ            R10, R9
 	ADDQ            AX, SI
 	ADDQ            CX, DI
 	DECQ            R8
@@ -3841,6 +3853,7 @@ TEXT ·narrowAVX512_8_1x3(SB), NOSPLIT, $8-168
 	MOVL  $0x0000ff00, DX
 	KMOVW DX, K1
 	MOVQ  next_base+136(FP), R9
+	MOVQ  step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3914,7 +3927,7 @@ position:
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
 	PREFETCHT1   (R9)
-	ADDQ         step+160(FP), R9
+	ADDQ         R10, R9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
 	DECQ         R8
@@ -3989,6 +4002,7 @@ TEXT ·narrowAVX512_16_1x3(SB), NOSPLIT, $8-168
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
 	MOVQ next_base+136(FP), R9
+	MOVQ step+160(FP), R10
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -4062,7 +4076,7 @@ position:
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
 	PREFETCHT1   (R9)
-	ADDQ         step+160(FP), R9
+	ADDQ         R10, R9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
 	DECQ         R8

@@ -11,6 +11,7 @@ type narrowGrad struct {
 	per     int      // channels of a group
 	lanes   int      // of a vector
 	dealt   bool     // its lanes are in the order of dealtChannel
+	stay    bool     // dy is read where it is: its vectors are whole and in their order
 	vectors int
 	some    int // vectors of a job
 	parts   int // of the blocks, each with sums of its own that are added up in the end
@@ -31,8 +32,9 @@ type narrowPart struct {
 }
 
 const (
-	narrowRows  = 8    // of dy, about, make a block
-	narrowLine  = 16   // vectors that are neighbours in memory should make a job
+	narrowRows  = 16   // of dy, about, make a block
+	narrowLine  = 8    // vectors that are neighbours in memory should make a job
+	narrowPitch = 256  // floats from pixel to pixel at which few share cache sets
 	narrowParts = 16   // jobs, of parts or of vectors, should there be
 	narrowSums  = 1024 // products, about, are added up one by one
 )
@@ -49,18 +51,30 @@ func (g *geometry) narrowGrad(t *tier) *narrowGrad {
 		return nil
 	}
 	f.vectors = ceil(g.groups*g.c, f.lanes)
+	// Tiles of whole vectors read dy several times: where its pixels share cache sets, not from there.
+	whole := g.groups*f.per%f.lanes == 0
+	f.stay = whole && (f.per == 1 || f.per == f.lanes && g.groups*f.per <= narrowPitch)
 	down, across, rows, cols, _ := p.reach()
 	extent := func(n int) int { return (n-1)*g.stride[0] + 1 + down }
 	width := (cols-1)*g.stride[1] + 1 + across
 	line := func(n int) int { return 4 * f.lanes * (extent(n)*width + n*cols) } // bytes of a vector's panels
-	f.rb, f.some = even(rows, narrowRows), f.vectors
-	for f.rb > narrowRows/2 && line(f.rb)*f.vectors > t.caches.second/2 || f.rb > 1 && line(f.rb)*min(f.vectors, narrowLine) > t.caches.second/2 {
+	f.rb = even(rows, narrowRows)
+	// All vectors of a block lie in one stretch, and the next is asked for; if there are many,
+	// they make jobs and need no sums for parts.
+	together, budget := f.vectors, t.caches.second/2
+	if together > 2*narrowLine {
+		together = narrowLine
+	}
+	for f.rb > 1 && line(f.rb)*together > budget {
 		f.rb = even(rows, f.rb-1)
 	}
-	f.some = even(f.vectors, min(max(1, t.caches.second/2/line(f.rb)), max(narrowLine, f.vectors/narrowParts)))
+	f.some = even(f.vectors, max(1, min(together, budget/line(f.rb))))
 	f.sub = max(1, min(f.rb, narrowSums/cols, t.caches.first*3/4/line(1)))
 	f.copied = [2]int{extent(f.rb), width}
-	f.xVector, f.yVector = spreadOut(f.copied[0]*width*f.lanes), spreadOut(f.rb*cols*f.lanes)
+	f.xVector = spreadOut(f.copied[0] * width * f.lanes)
+	if !f.stay {
+		f.yVector = spreadOut(f.rb * cols * f.lanes)
+	}
 	f.parts = min(f.blocks(), ceil(narrowParts, f.chunks()))
 	return f
 }

@@ -43,7 +43,7 @@ func (b *boundNarrowGrad) job(xs, dys []float32, job int) {
 		if block+1 < to && vectors == b.vectors {
 			next = b.ahead(block + 1)
 		}
-		b.block(xs, dys, sums, block, vectors, &next)
+		b.block(xs, dys, sums, block, first, vectors, &next)
 	}
 }
 
@@ -55,18 +55,23 @@ func (b *boundNarrowGrad) place(block int) (n, row, rows int) {
 }
 
 // block adds the products of a block of rows, and asks for what the next takes.
-func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, vectors int, next *ahead) {
-	_, _, rows := b.place(block)
-	line, dyLine := b.copied[1]*b.lanes, b.out[1]*b.lanes
+func (b *boundNarrowGrad) block(xs, dys, sums []float32, block, first, vectors int, next *ahead) {
+	n, row, rows := b.place(block)
+	line := b.copied[1] * b.lanes
+	yVector, yLine, yCol := b.yVector, b.out[1]*b.lanes, b.lanes
+	if b.stay {
+		dys = b.dy.f[b.dy.pos(n, first*b.lanes, row, 0):]
+		yVector, yLine, yCol = b.lanes*b.dy.st[1], b.dy.st[2], b.dy.st[3]
+	}
 	for v := range vectors {
 		for top := 0; top < rows; top += b.sub {
-			x, dy, to := xs[v*b.xVector+top*b.stride[0]*line:], dys[v*b.yVector+top*dyLine:], sums[v*b.floats:]
+			x, dy, to := xs[v*b.xVector+top*b.stride[0]*line:], dys[v*yVector+top*yLine:], sums[v*b.floats:]
 			for i := range b.tiles {
 				k := &b.tiles[i]
 				from := x[k.r*b.dilation[0]*line+k.s*b.dilation[1]*b.lanes:]
-				n := min(b.sub, rows-top)
-				lines, step := next.take(n * b.out[1])
-				k.run(dy, from, k.per/k.block, n, b.out[1], dyLine, b.lanes, b.stride[0]*line, b.stride[1]*b.lanes, b.dilation[0]*line, to, lines, step)
+				count := min(b.sub, rows-top)
+				lines, step := next.take(count * b.out[1])
+				k.run(dy, from, k.per/k.block, count, b.out[1], yLine, yCol, b.stride[0]*line, b.stride[1]*b.lanes, b.dilation[0]*line, to, lines, step)
 				to = to[k.sums():]
 			}
 		}
@@ -99,7 +104,9 @@ func (b *boundNarrowGrad) clearColumns(xs []float32, vectors int) {
 func (b *boundNarrowGrad) fill(xs, dys []float32, block, first, vectors int) {
 	n, row, rows := b.place(block)
 	channels := min(vectors*b.lanes, b.groups*b.per-first*b.lanes)
-	b.deal(b.per, dys, b.dy.f[b.dy.pos(n, first*b.lanes, row, 0):], rows, b.out[1], channels, b.out[1]*b.lanes, b.yVector, b.dy.st[2], b.dy.st[3])
+	if !b.stay {
+		b.deal(b.per, dys, b.dy.f[b.dy.pos(n, first*b.lanes, row, 0):], rows, b.out[1], channels, b.out[1]*b.lanes, b.yVector, b.dy.st[2], b.dy.st[3])
+	}
 	line := b.copied[1] * b.lanes
 	top, left := row*b.stride[0]-b.before[0], b.before[1]
 	need := (rows-1)*b.stride[0] + 1 + (b.kernel[0]-1)*b.dilation[0]

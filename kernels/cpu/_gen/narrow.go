@@ -59,7 +59,7 @@ func narrow(v vectors, per, block, taps, n int) {
 			k.pick(c, Mem{Base: p}, to)
 		}
 	}
-	next := Load(Param("next").Base(), GP64())
+	next, step := Load(Param("next").Base(), GP64()), Load(Param("step"), GP64())
 	sums := v.many(taps * block * n)
 	Label("strip")
 	v.clear(sums)
@@ -101,7 +101,7 @@ func narrow(v vectors, per, block, taps, n int) {
 		}
 	}
 	PREFETCHT1(Mem{Base: next})
-	ADDQ(inMemory(Param("step")), next)
+	ADDQ(step, next)
 	ADDQ(dyCol, p)
 	ADDQ(xCol, q)
 	DECQ(cols)
@@ -113,11 +113,11 @@ func narrow(v vectors, per, block, taps, n int) {
 	MOVQ(inMemory(Param("sums").Base()), p)
 	addSums(v, p, sums)
 	ADDQ(U32(uint32(4*v.lanes*len(sums))), inMemory(Param("sums").Base()))
-	step := block * 4
+	strip := block * 4
 	if v.lanes == 16 {
-		step *= v.lanes / per
+		strip *= v.lanes / per
 	}
-	ADDQ(Imm(uint64(step)), inMemory(Param("dy").Base()))
+	ADDQ(Imm(uint64(strip)), inMemory(Param("dy").Base()))
 	DECQ(inMemory(Param("strips")))
 	JNZ(LabelRef("strip"))
 	VZEROUPPER()
