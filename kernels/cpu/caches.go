@@ -9,7 +9,7 @@ type caches struct{ first, second int }
 // summed, and a result must not depend on where it was computed.
 var (
 	usualCaches = caches{first: 32 << 10, second: 256 << 10}
-	largeCaches = caches{first: 32 << 10, second: 1 << 20}
+	largeCaches = caches{first: 48 << 10, second: 1 << 20}
 )
 
 // product returns the bytes of the filter elements of a pass over a job's outputs, which

@@ -485,7 +485,7 @@ func (m *machine) run(name string, r *routine) {
 				v[i] = from[i&^3+int(m.integer(in[1])>>(2*(i%4))&3)]
 			}
 			m.put(last, v)
-		case "VZEROUPPER", "PREFETCHT1":
+		case "VZEROUPPER", "PREFETCHT0", "PREFETCHT1":
 		case "RET":
 			return
 		default:

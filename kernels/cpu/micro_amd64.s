@@ -6,7 +6,7 @@
 
 // func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_8x8(SB), NOSPLIT, $24-188
+TEXT ·tileAVX2_8x8(SB), NOSPLIT, $32-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -42,28 +42,30 @@ zero:
 begin:
 	MOVQ  (SP), BX
 	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
+	MOVQ  (BX), SI
+	LEAQ  (CX)(SI*4), SI
+	MOVQ  8(BX), DI
 	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
+	MOVQ  16(BX), R8
 	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
+	MOVQ  24(BX), R9
 	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
+	MOVQ  32(BX), R10
 	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
+	MOVQ  40(BX), R11
 	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
+	MOVQ  48(BX), R12
 	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
+	MOVQ  56(BX), R13
 	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
+	MOVQ  ahead+176(FP), R15
+	LEAQ  (R13)(R13*1), R14
+	SUBQ  R12, R14
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
+	MOVQ  runs_len+56(FP), AX
+	MOVQ  AX, 24(SP)
+	TESTQ AX, AX
 	JZ    store
 
 run:
@@ -73,29 +75,29 @@ run:
 
 step:
 	VMOVUPS      (DX), Y8
-	PREFETCHT1   (R15)
-	ADDQ         ahead+176(FP), R15
-	VBROADCASTSS (DI)(AX*4), Y9
+	PREFETCHT1   (R14)
+	ADDQ         R15, R14
+	VBROADCASTSS (SI)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y0
-	VBROADCASTSS (R8)(AX*4), Y9
+	VBROADCASTSS (DI)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y1
-	VBROADCASTSS (R9)(AX*4), Y9
+	VBROADCASTSS (R8)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (R10)(AX*4), Y9
+	VBROADCASTSS (R9)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y3
-	VBROADCASTSS (R11)(AX*4), Y9
+	VBROADCASTSS (R10)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (R12)(AX*4), Y9
+	VBROADCASTSS (R11)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y5
-	VBROADCASTSS (R13)(AX*4), Y9
+	VBROADCASTSS (R12)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y6
-	VBROADCASTSS (R14)(AX*4), Y9
+	VBROADCASTSS (R13)(AX*4), Y9
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         $0x20, DX
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, SI
+	SUBQ         $0x02, 24(SP)
 	JNZ          run
 
 store:
@@ -137,41 +139,41 @@ write:
 	VBROADCASTSS low+184(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Y0, Y8, Y0
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Y1, Y8, Y1
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Y2, Y8, Y2
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Y3, Y8, Y3
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Y4, Y8, Y4
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Y5, Y8, Y5
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Y6, Y8, Y6
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Y7, Y8, Y7
 	MOVQ         last+168(FP), AX
 	CMPQ         AX, $0x08
 	JNE          part
-	VMOVUPS      Y0, (DI)
-	VMOVUPS      Y1, (R8)
-	VMOVUPS      Y2, (R9)
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y4, (R11)
-	VMOVUPS      Y5, (R12)
-	VMOVUPS      Y6, (R13)
-	VMOVUPS      Y7, (R14)
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, (R9)
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y5, (R11)
+	VMOVUPS      Y6, (R12)
+	VMOVUPS      Y7, (R13)
 
 next:
 	ADDQ $0x40, (SP)
@@ -182,171 +184,171 @@ next:
 	RET
 
 part:
-	ADDQ         $0x00, DI
+	ADDQ         $0x00, SI
 	TESTQ        $0x00000004, AX
 	JZ           two0
-	VMOVUPS      X0, (DI)
+	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
-	ADDQ         $0x10, DI
+	ADDQ         $0x10, SI
 
 two0:
 	TESTQ     $0x00000002, AX
 	JZ        one0
-	VMOVSD    X0, (DI)
+	VMOVSD    X0, (SI)
 	VPERMILPS $0x0e, X0, X0
-	ADDQ      $0x08, DI
+	ADDQ      $0x08, SI
 
 one0:
 	TESTQ  $0x00000001, AX
 	JZ     done0
-	VMOVSS X0, (DI)
+	VMOVSS X0, (SI)
 
 done0:
-	ADDQ         $0x00, R8
+	ADDQ         $0x00, DI
 	TESTQ        $0x00000004, AX
 	JZ           two1
-	VMOVUPS      X1, (R8)
+	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, R8
+	ADDQ         $0x10, DI
 
 two1:
 	TESTQ     $0x00000002, AX
 	JZ        one1
-	VMOVSD    X1, (R8)
+	VMOVSD    X1, (DI)
 	VPERMILPS $0x0e, X1, X1
-	ADDQ      $0x08, R8
+	ADDQ      $0x08, DI
 
 one1:
 	TESTQ  $0x00000001, AX
 	JZ     done1
-	VMOVSS X1, (R8)
+	VMOVSS X1, (DI)
 
 done1:
-	ADDQ         $0x00, R9
+	ADDQ         $0x00, R8
 	TESTQ        $0x00000004, AX
 	JZ           two2
-	VMOVUPS      X2, (R9)
+	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, R9
+	ADDQ         $0x10, R8
 
 two2:
 	TESTQ     $0x00000002, AX
 	JZ        one2
-	VMOVSD    X2, (R9)
+	VMOVSD    X2, (R8)
 	VPERMILPS $0x0e, X2, X2
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R8
 
 one2:
 	TESTQ  $0x00000001, AX
 	JZ     done2
-	VMOVSS X2, (R9)
+	VMOVSS X2, (R8)
 
 done2:
-	ADDQ         $0x00, R10
+	ADDQ         $0x00, R9
 	TESTQ        $0x00000004, AX
 	JZ           two3
-	VMOVUPS      X3, (R10)
+	VMOVUPS      X3, (R9)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R9
 
 two3:
 	TESTQ     $0x00000002, AX
 	JZ        one3
-	VMOVSD    X3, (R10)
+	VMOVSD    X3, (R9)
 	VPERMILPS $0x0e, X3, X3
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R9
 
 one3:
 	TESTQ  $0x00000001, AX
 	JZ     done3
-	VMOVSS X3, (R10)
+	VMOVSS X3, (R9)
 
 done3:
-	ADDQ         $0x00, R11
+	ADDQ         $0x00, R10
 	TESTQ        $0x00000004, AX
 	JZ           two4
-	VMOVUPS      X4, (R11)
+	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 
 two4:
 	TESTQ     $0x00000002, AX
 	JZ        one4
-	VMOVSD    X4, (R11)
+	VMOVSD    X4, (R10)
 	VPERMILPS $0x0e, X4, X4
-	ADDQ      $0x08, R11
+	ADDQ      $0x08, R10
 
 one4:
 	TESTQ  $0x00000001, AX
 	JZ     done4
-	VMOVSS X4, (R11)
+	VMOVSS X4, (R10)
 
 done4:
-	ADDQ         $0x00, R12
+	ADDQ         $0x00, R11
 	TESTQ        $0x00000004, AX
 	JZ           two5
-	VMOVUPS      X5, (R12)
+	VMOVUPS      X5, (R11)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 
 two5:
 	TESTQ     $0x00000002, AX
 	JZ        one5
-	VMOVSD    X5, (R12)
+	VMOVSD    X5, (R11)
 	VPERMILPS $0x0e, X5, X5
-	ADDQ      $0x08, R12
+	ADDQ      $0x08, R11
 
 one5:
 	TESTQ  $0x00000001, AX
 	JZ     done5
-	VMOVSS X5, (R12)
+	VMOVSS X5, (R11)
 
 done5:
-	ADDQ         $0x00, R13
+	ADDQ         $0x00, R12
 	TESTQ        $0x00000004, AX
 	JZ           two6
-	VMOVUPS      X6, (R13)
+	VMOVUPS      X6, (R12)
 	VEXTRACTF128 $0x01, Y6, X6
-	ADDQ         $0x10, R13
+	ADDQ         $0x10, R12
 
 two6:
 	TESTQ     $0x00000002, AX
 	JZ        one6
-	VMOVSD    X6, (R13)
+	VMOVSD    X6, (R12)
 	VPERMILPS $0x0e, X6, X6
-	ADDQ      $0x08, R13
+	ADDQ      $0x08, R12
 
 one6:
 	TESTQ  $0x00000001, AX
 	JZ     done6
-	VMOVSS X6, (R13)
+	VMOVSS X6, (R12)
 
 done6:
-	ADDQ         $0x00, R14
+	ADDQ         $0x00, R13
 	TESTQ        $0x00000004, AX
 	JZ           two7
-	VMOVUPS      X7, (R14)
+	VMOVUPS      X7, (R13)
 	VEXTRACTF128 $0x01, Y7, X7
-	ADDQ         $0x10, R14
+	ADDQ         $0x10, R13
 
 two7:
 	TESTQ     $0x00000002, AX
 	JZ        one7
-	VMOVSD    X7, (R14)
+	VMOVSD    X7, (R13)
 	VPERMILPS $0x0e, X7, X7
-	ADDQ      $0x08, R14
+	ADDQ      $0x08, R13
 
 one7:
 	TESTQ  $0x00000001, AX
 	JZ     done7
-	VMOVSS X7, (R14)
+	VMOVSS X7, (R13)
 
 done7:
 	JMP next
 
 // func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_6x16(SB), NOSPLIT, $24-188
+TEXT ·tileAVX2_6x16(SB), NOSPLIT, $32-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -391,24 +393,26 @@ zero:
 begin:
 	MOVQ  (SP), BX
 	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
+	MOVQ  (BX), SI
+	LEAQ  (CX)(SI*4), SI
+	MOVQ  8(BX), DI
 	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
+	MOVQ  16(BX), R8
 	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
+	MOVQ  24(BX), R9
 	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
+	MOVQ  32(BX), R10
 	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
+	MOVQ  40(BX), R11
 	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
-	LEAQ  (CX)(R12*4), R12
-	LEAQ  (R12)(R12*1), R13
-	SUBQ  R11, R13
+	MOVQ  ahead+176(FP), R13
+	LEAQ  (R11)(R11*1), R12
+	SUBQ  R10, R12
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
+	MOVQ  runs_len+56(FP), AX
+	MOVQ  AX, 24(SP)
+	TESTQ AX, AX
 	JZ    store
 
 run:
@@ -419,31 +423,31 @@ run:
 step:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
-	PREFETCHT1   (R13)
-	ADDQ         ahead+176(FP), R13
-	VBROADCASTSS (DI)(AX*4), Y14
+	PREFETCHT1   (R12)
+	ADDQ         R13, R12
+	VBROADCASTSS (SI)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
-	VBROADCASTSS (R8)(AX*4), Y14
+	VBROADCASTSS (DI)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y2
 	VFMADD231PS  Y14, Y13, Y3
-	VBROADCASTSS (R9)(AX*4), Y14
+	VBROADCASTSS (R8)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y14, Y13, Y5
-	VBROADCASTSS (R10)(AX*4), Y14
+	VBROADCASTSS (R9)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y6
 	VFMADD231PS  Y14, Y13, Y7
-	VBROADCASTSS (R11)(AX*4), Y14
+	VBROADCASTSS (R10)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y14, Y13, Y9
-	VBROADCASTSS (R12)(AX*4), Y14
+	VBROADCASTSS (R11)(AX*4), Y14
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y14, Y13, Y11
 	ADDQ         $0x40, DX
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, SI
+	SUBQ         $0x02, 24(SP)
 	JNZ          run
 
 store:
@@ -485,45 +489,45 @@ write:
 	VBROADCASTSS low+184(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Y0, Y12, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (SI)
 	VMAXPS       Y1, Y12, Y1
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Y2, Y12, Y2
-	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y2, (DI)
 	VMAXPS       Y3, Y12, Y3
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Y4, Y12, Y4
-	VMOVUPS      Y4, (R9)
+	VMOVUPS      Y4, (R8)
 	VMAXPS       Y5, Y12, Y5
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Y6, Y12, Y6
-	VMOVUPS      Y6, (R10)
+	VMOVUPS      Y6, (R9)
 	VMAXPS       Y7, Y12, Y7
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Y8, Y12, Y8
-	VMOVUPS      Y8, (R11)
+	VMOVUPS      Y8, (R10)
 	VMAXPS       Y9, Y12, Y9
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Y10, Y12, Y10
-	VMOVUPS      Y10, (R12)
+	VMOVUPS      Y10, (R11)
 	VMAXPS       Y11, Y12, Y11
 	MOVQ         last+168(FP), AX
 	CMPQ         AX, $0x08
 	JNE          part
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y3, 32(R8)
-	VMOVUPS      Y5, 32(R9)
-	VMOVUPS      Y7, 32(R10)
-	VMOVUPS      Y9, 32(R11)
-	VMOVUPS      Y11, 32(R12)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y3, 32(DI)
+	VMOVUPS      Y5, 32(R8)
+	VMOVUPS      Y7, 32(R9)
+	VMOVUPS      Y9, 32(R10)
+	VMOVUPS      Y11, 32(R11)
 
 next:
 	ADDQ $0x30, (SP)
@@ -534,131 +538,131 @@ next:
 	RET
 
 part:
-	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
 	TESTQ        $0x00000004, AX
 	JZ           two0
-	VMOVUPS      X1, (DI)
+	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, DI
+	ADDQ         $0x10, SI
 
 two0:
 	TESTQ     $0x00000002, AX
 	JZ        one0
-	VMOVSD    X1, (DI)
+	VMOVSD    X1, (SI)
 	VPERMILPS $0x0e, X1, X1
-	ADDQ      $0x08, DI
+	ADDQ      $0x08, SI
 
 one0:
 	TESTQ  $0x00000001, AX
 	JZ     done0
-	VMOVSS X1, (DI)
+	VMOVSS X1, (SI)
 
 done0:
-	ADDQ         $0x20, R8
+	ADDQ         $0x20, DI
 	TESTQ        $0x00000004, AX
 	JZ           two1
-	VMOVUPS      X3, (R8)
+	VMOVUPS      X3, (DI)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, R8
+	ADDQ         $0x10, DI
 
 two1:
 	TESTQ     $0x00000002, AX
 	JZ        one1
-	VMOVSD    X3, (R8)
+	VMOVSD    X3, (DI)
 	VPERMILPS $0x0e, X3, X3
-	ADDQ      $0x08, R8
+	ADDQ      $0x08, DI
 
 one1:
 	TESTQ  $0x00000001, AX
 	JZ     done1
-	VMOVSS X3, (R8)
+	VMOVSS X3, (DI)
 
 done1:
-	ADDQ         $0x20, R9
+	ADDQ         $0x20, R8
 	TESTQ        $0x00000004, AX
 	JZ           two2
-	VMOVUPS      X5, (R9)
+	VMOVUPS      X5, (R8)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, R9
+	ADDQ         $0x10, R8
 
 two2:
 	TESTQ     $0x00000002, AX
 	JZ        one2
-	VMOVSD    X5, (R9)
+	VMOVSD    X5, (R8)
 	VPERMILPS $0x0e, X5, X5
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R8
 
 one2:
 	TESTQ  $0x00000001, AX
 	JZ     done2
-	VMOVSS X5, (R9)
+	VMOVSS X5, (R8)
 
 done2:
-	ADDQ         $0x20, R10
+	ADDQ         $0x20, R9
 	TESTQ        $0x00000004, AX
 	JZ           two3
-	VMOVUPS      X7, (R10)
+	VMOVUPS      X7, (R9)
 	VEXTRACTF128 $0x01, Y7, X7
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R9
 
 two3:
 	TESTQ     $0x00000002, AX
 	JZ        one3
-	VMOVSD    X7, (R10)
+	VMOVSD    X7, (R9)
 	VPERMILPS $0x0e, X7, X7
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R9
 
 one3:
 	TESTQ  $0x00000001, AX
 	JZ     done3
-	VMOVSS X7, (R10)
+	VMOVSS X7, (R9)
 
 done3:
-	ADDQ         $0x20, R11
+	ADDQ         $0x20, R10
 	TESTQ        $0x00000004, AX
 	JZ           two4
-	VMOVUPS      X9, (R11)
+	VMOVUPS      X9, (R10)
 	VEXTRACTF128 $0x01, Y9, X9
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 
 two4:
 	TESTQ     $0x00000002, AX
 	JZ        one4
-	VMOVSD    X9, (R11)
+	VMOVSD    X9, (R10)
 	VPERMILPS $0x0e, X9, X9
-	ADDQ      $0x08, R11
+	ADDQ      $0x08, R10
 
 one4:
 	TESTQ  $0x00000001, AX
 	JZ     done4
-	VMOVSS X9, (R11)
+	VMOVSS X9, (R10)
 
 done4:
-	ADDQ         $0x20, R12
+	ADDQ         $0x20, R11
 	TESTQ        $0x00000004, AX
 	JZ           two5
-	VMOVUPS      X11, (R12)
+	VMOVUPS      X11, (R11)
 	VEXTRACTF128 $0x01, Y11, X11
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 
 two5:
 	TESTQ     $0x00000002, AX
 	JZ        one5
-	VMOVSD    X11, (R12)
+	VMOVSD    X11, (R11)
 	VPERMILPS $0x0e, X11, X11
-	ADDQ      $0x08, R12
+	ADDQ      $0x08, R11
 
 one5:
 	TESTQ  $0x00000001, AX
 	JZ     done5
-	VMOVSS X11, (R12)
+	VMOVSS X11, (R11)
 
 done5:
 	JMP next
 
 // func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_4x24(SB), NOSPLIT, $24-188
+TEXT ·tileAVX2_4x24(SB), NOSPLIT, $32-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -704,20 +708,22 @@ zero:
 begin:
 	MOVQ  (SP), BX
 	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
+	MOVQ  (BX), SI
+	LEAQ  (CX)(SI*4), SI
+	MOVQ  8(BX), DI
 	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
+	MOVQ  16(BX), R8
 	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
+	MOVQ  24(BX), R9
 	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
-	LEAQ  (CX)(R10*4), R10
-	LEAQ  (R10)(R10*1), R11
-	SUBQ  R9, R11
+	MOVQ  ahead+176(FP), R11
+	LEAQ  (R9)(R9*1), R10
+	SUBQ  R8, R10
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
+	MOVQ  runs_len+56(FP), AX
+	MOVQ  AX, 24(SP)
+	TESTQ AX, AX
 	JZ    store
 
 run:
@@ -729,21 +735,21 @@ step:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
-	PREFETCHT1   (R11)
-	ADDQ         ahead+176(FP), R11
-	VBROADCASTSS (DI)(AX*4), Y15
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
+	VBROADCASTSS (SI)(AX*4), Y15
 	VFMADD231PS  Y15, Y12, Y0
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (R8)(AX*4), Y15
+	VBROADCASTSS (DI)(AX*4), Y15
 	VFMADD231PS  Y15, Y12, Y3
 	VFMADD231PS  Y15, Y13, Y4
 	VFMADD231PS  Y15, Y14, Y5
-	VBROADCASTSS (R9)(AX*4), Y15
+	VBROADCASTSS (R8)(AX*4), Y15
 	VFMADD231PS  Y15, Y12, Y6
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R10)(AX*4), Y15
+	VBROADCASTSS (R9)(AX*4), Y15
 	VFMADD231PS  Y15, Y12, Y9
 	VFMADD231PS  Y15, Y13, Y10
 	VFMADD231PS  Y15, Y14, Y11
@@ -751,7 +757,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, SI
+	SUBQ         $0x02, 24(SP)
 	JNZ          run
 
 store:
@@ -789,41 +795,41 @@ write:
 	VBROADCASTSS low+184(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Y0, Y12, Y0
-	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y0, (SI)
 	VMAXPS       Y1, Y12, Y1
-	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y1, 32(SI)
 	VMAXPS       Y2, Y12, Y2
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Y3, Y12, Y3
-	VMOVUPS      Y3, (R8)
+	VMOVUPS      Y3, (DI)
 	VMAXPS       Y4, Y12, Y4
-	VMOVUPS      Y4, 32(R8)
+	VMOVUPS      Y4, 32(DI)
 	VMAXPS       Y5, Y12, Y5
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Y6, Y12, Y6
-	VMOVUPS      Y6, (R9)
+	VMOVUPS      Y6, (R8)
 	VMAXPS       Y7, Y12, Y7
-	VMOVUPS      Y7, 32(R9)
+	VMOVUPS      Y7, 32(R8)
 	VMAXPS       Y8, Y12, Y8
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Y9, Y12, Y9
-	VMOVUPS      Y9, (R10)
+	VMOVUPS      Y9, (R9)
 	VMAXPS       Y10, Y12, Y10
-	VMOVUPS      Y10, 32(R10)
+	VMOVUPS      Y10, 32(R9)
 	VMAXPS       Y11, Y12, Y11
 	MOVQ         last+168(FP), AX
 	CMPQ         AX, $0x08
 	JNE          part
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y5, 64(R8)
-	VMOVUPS      Y8, 64(R9)
-	VMOVUPS      Y11, 64(R10)
+	VMOVUPS      Y2, 64(SI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y8, 64(R8)
+	VMOVUPS      Y11, 64(R9)
 
 next:
 	ADDQ $0x20, (SP)
@@ -834,91 +840,91 @@ next:
 	RET
 
 part:
-	ADDQ         $0x40, DI
+	ADDQ         $0x40, SI
 	TESTQ        $0x00000004, AX
 	JZ           two0
-	VMOVUPS      X2, (DI)
+	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, DI
+	ADDQ         $0x10, SI
 
 two0:
 	TESTQ     $0x00000002, AX
 	JZ        one0
-	VMOVSD    X2, (DI)
+	VMOVSD    X2, (SI)
 	VPERMILPS $0x0e, X2, X2
-	ADDQ      $0x08, DI
+	ADDQ      $0x08, SI
 
 one0:
 	TESTQ  $0x00000001, AX
 	JZ     done0
-	VMOVSS X2, (DI)
+	VMOVSS X2, (SI)
 
 done0:
-	ADDQ         $0x40, R8
+	ADDQ         $0x40, DI
 	TESTQ        $0x00000004, AX
 	JZ           two1
-	VMOVUPS      X5, (R8)
+	VMOVUPS      X5, (DI)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, R8
+	ADDQ         $0x10, DI
 
 two1:
 	TESTQ     $0x00000002, AX
 	JZ        one1
-	VMOVSD    X5, (R8)
+	VMOVSD    X5, (DI)
 	VPERMILPS $0x0e, X5, X5
-	ADDQ      $0x08, R8
+	ADDQ      $0x08, DI
 
 one1:
 	TESTQ  $0x00000001, AX
 	JZ     done1
-	VMOVSS X5, (R8)
+	VMOVSS X5, (DI)
 
 done1:
-	ADDQ         $0x40, R9
+	ADDQ         $0x40, R8
 	TESTQ        $0x00000004, AX
 	JZ           two2
-	VMOVUPS      X8, (R9)
+	VMOVUPS      X8, (R8)
 	VEXTRACTF128 $0x01, Y8, X8
-	ADDQ         $0x10, R9
+	ADDQ         $0x10, R8
 
 two2:
 	TESTQ     $0x00000002, AX
 	JZ        one2
-	VMOVSD    X8, (R9)
+	VMOVSD    X8, (R8)
 	VPERMILPS $0x0e, X8, X8
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R8
 
 one2:
 	TESTQ  $0x00000001, AX
 	JZ     done2
-	VMOVSS X8, (R9)
+	VMOVSS X8, (R8)
 
 done2:
-	ADDQ         $0x40, R10
+	ADDQ         $0x40, R9
 	TESTQ        $0x00000004, AX
 	JZ           two3
-	VMOVUPS      X11, (R10)
+	VMOVUPS      X11, (R9)
 	VEXTRACTF128 $0x01, Y11, X11
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R9
 
 two3:
 	TESTQ     $0x00000002, AX
 	JZ        one3
-	VMOVSD    X11, (R10)
+	VMOVSD    X11, (R9)
 	VPERMILPS $0x0e, X11, X11
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R9
 
 one3:
 	TESTQ  $0x00000001, AX
 	JZ     done3
-	VMOVSS X11, (R10)
+	VMOVSS X11, (R9)
 
 done3:
 	JMP next
 
 // func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $24-188
+TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $32-188
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
@@ -954,28 +960,30 @@ zero:
 begin:
 	MOVQ  (SP), BX
 	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
+	MOVQ  (BX), SI
+	LEAQ  (CX)(SI*4), SI
+	MOVQ  8(BX), DI
 	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
+	MOVQ  16(BX), R8
 	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
+	MOVQ  24(BX), R9
 	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
+	MOVQ  32(BX), R10
 	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
+	MOVQ  40(BX), R11
 	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
+	MOVQ  48(BX), R12
 	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
+	MOVQ  56(BX), R13
 	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
+	MOVQ  ahead+176(FP), R15
+	LEAQ  (R13)(R13*1), R14
+	SUBQ  R12, R14
 	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
+	MOVQ  runs_len+56(FP), AX
+	MOVQ  AX, 24(SP)
+	TESTQ AX, AX
 	JZ    store
 
 run:
@@ -985,21 +993,21 @@ run:
 
 step:
 	VMOVUPS     (DX), Y8
-	PREFETCHT1  (R15)
-	ADDQ        ahead+176(FP), R15
-	VFMADD231PS (DI)(AX*4), Y8, Y0
-	VFMADD231PS (R8)(AX*4), Y8, Y1
-	VFMADD231PS (R9)(AX*4), Y8, Y2
-	VFMADD231PS (R10)(AX*4), Y8, Y3
-	VFMADD231PS (R11)(AX*4), Y8, Y4
-	VFMADD231PS (R12)(AX*4), Y8, Y5
-	VFMADD231PS (R13)(AX*4), Y8, Y6
-	VFMADD231PS (R14)(AX*4), Y8, Y7
+	PREFETCHT1  (R14)
+	ADDQ        R15, R14
+	VFMADD231PS (SI)(AX*4), Y8, Y0
+	VFMADD231PS (DI)(AX*4), Y8, Y1
+	VFMADD231PS (R8)(AX*4), Y8, Y2
+	VFMADD231PS (R9)(AX*4), Y8, Y3
+	VFMADD231PS (R10)(AX*4), Y8, Y4
+	VFMADD231PS (R11)(AX*4), Y8, Y5
+	VFMADD231PS (R12)(AX*4), Y8, Y6
+	VFMADD231PS (R13)(AX*4), Y8, Y7
 	ADDQ        $0x20, DX
 	ADDQ        $0x08, AX
 	CMPQ        AX, CX
 	JLT         step
-	SUBQ        $0x02, SI
+	SUBQ        $0x02, 24(SP)
 	JNZ         run
 
 store:
@@ -1041,41 +1049,41 @@ write:
 	VBROADCASTSS low+184(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Y0, Y8, Y0
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Y1, Y8, Y1
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Y2, Y8, Y2
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Y3, Y8, Y3
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Y4, Y8, Y4
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Y5, Y8, Y5
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Y6, Y8, Y6
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Y7, Y8, Y7
 	MOVQ         last+168(FP), AX
 	CMPQ         AX, $0x08
 	JNE          part
-	VMOVUPS      Y0, (DI)
-	VMOVUPS      Y1, (R8)
-	VMOVUPS      Y2, (R9)
-	VMOVUPS      Y3, (R10)
-	VMOVUPS      Y4, (R11)
-	VMOVUPS      Y5, (R12)
-	VMOVUPS      Y6, (R13)
-	VMOVUPS      Y7, (R14)
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, (R9)
+	VMOVUPS      Y4, (R10)
+	VMOVUPS      Y5, (R11)
+	VMOVUPS      Y6, (R12)
+	VMOVUPS      Y7, (R13)
 
 next:
 	ADDQ $0x40, (SP)
@@ -1086,171 +1094,171 @@ next:
 	RET
 
 part:
-	ADDQ         $0x00, DI
+	ADDQ         $0x00, SI
 	TESTQ        $0x00000004, AX
 	JZ           two0
-	VMOVUPS      X0, (DI)
+	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
-	ADDQ         $0x10, DI
+	ADDQ         $0x10, SI
 
 two0:
 	TESTQ     $0x00000002, AX
 	JZ        one0
-	VMOVSD    X0, (DI)
+	VMOVSD    X0, (SI)
 	VPERMILPS $0x0e, X0, X0
-	ADDQ      $0x08, DI
+	ADDQ      $0x08, SI
 
 one0:
 	TESTQ  $0x00000001, AX
 	JZ     done0
-	VMOVSS X0, (DI)
+	VMOVSS X0, (SI)
 
 done0:
-	ADDQ         $0x00, R8
+	ADDQ         $0x00, DI
 	TESTQ        $0x00000004, AX
 	JZ           two1
-	VMOVUPS      X1, (R8)
+	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, R8
+	ADDQ         $0x10, DI
 
 two1:
 	TESTQ     $0x00000002, AX
 	JZ        one1
-	VMOVSD    X1, (R8)
+	VMOVSD    X1, (DI)
 	VPERMILPS $0x0e, X1, X1
-	ADDQ      $0x08, R8
+	ADDQ      $0x08, DI
 
 one1:
 	TESTQ  $0x00000001, AX
 	JZ     done1
-	VMOVSS X1, (R8)
+	VMOVSS X1, (DI)
 
 done1:
-	ADDQ         $0x00, R9
+	ADDQ         $0x00, R8
 	TESTQ        $0x00000004, AX
 	JZ           two2
-	VMOVUPS      X2, (R9)
+	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, R9
+	ADDQ         $0x10, R8
 
 two2:
 	TESTQ     $0x00000002, AX
 	JZ        one2
-	VMOVSD    X2, (R9)
+	VMOVSD    X2, (R8)
 	VPERMILPS $0x0e, X2, X2
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R8
 
 one2:
 	TESTQ  $0x00000001, AX
 	JZ     done2
-	VMOVSS X2, (R9)
+	VMOVSS X2, (R8)
 
 done2:
-	ADDQ         $0x00, R10
+	ADDQ         $0x00, R9
 	TESTQ        $0x00000004, AX
 	JZ           two3
-	VMOVUPS      X3, (R10)
+	VMOVUPS      X3, (R9)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R9
 
 two3:
 	TESTQ     $0x00000002, AX
 	JZ        one3
-	VMOVSD    X3, (R10)
+	VMOVSD    X3, (R9)
 	VPERMILPS $0x0e, X3, X3
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R9
 
 one3:
 	TESTQ  $0x00000001, AX
 	JZ     done3
-	VMOVSS X3, (R10)
+	VMOVSS X3, (R9)
 
 done3:
-	ADDQ         $0x00, R11
+	ADDQ         $0x00, R10
 	TESTQ        $0x00000004, AX
 	JZ           two4
-	VMOVUPS      X4, (R11)
+	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 
 two4:
 	TESTQ     $0x00000002, AX
 	JZ        one4
-	VMOVSD    X4, (R11)
+	VMOVSD    X4, (R10)
 	VPERMILPS $0x0e, X4, X4
-	ADDQ      $0x08, R11
+	ADDQ      $0x08, R10
 
 one4:
 	TESTQ  $0x00000001, AX
 	JZ     done4
-	VMOVSS X4, (R11)
+	VMOVSS X4, (R10)
 
 done4:
-	ADDQ         $0x00, R12
+	ADDQ         $0x00, R11
 	TESTQ        $0x00000004, AX
 	JZ           two5
-	VMOVUPS      X5, (R12)
+	VMOVUPS      X5, (R11)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 
 two5:
 	TESTQ     $0x00000002, AX
 	JZ        one5
-	VMOVSD    X5, (R12)
+	VMOVSD    X5, (R11)
 	VPERMILPS $0x0e, X5, X5
-	ADDQ      $0x08, R12
+	ADDQ      $0x08, R11
 
 one5:
 	TESTQ  $0x00000001, AX
 	JZ     done5
-	VMOVSS X5, (R12)
+	VMOVSS X5, (R11)
 
 done5:
-	ADDQ         $0x00, R13
+	ADDQ         $0x00, R12
 	TESTQ        $0x00000004, AX
 	JZ           two6
-	VMOVUPS      X6, (R13)
+	VMOVUPS      X6, (R12)
 	VEXTRACTF128 $0x01, Y6, X6
-	ADDQ         $0x10, R13
+	ADDQ         $0x10, R12
 
 two6:
 	TESTQ     $0x00000002, AX
 	JZ        one6
-	VMOVSD    X6, (R13)
+	VMOVSD    X6, (R12)
 	VPERMILPS $0x0e, X6, X6
-	ADDQ      $0x08, R13
+	ADDQ      $0x08, R12
 
 one6:
 	TESTQ  $0x00000001, AX
 	JZ     done6
-	VMOVSS X6, (R13)
+	VMOVSS X6, (R12)
 
 done6:
-	ADDQ         $0x00, R14
+	ADDQ         $0x00, R13
 	TESTQ        $0x00000004, AX
 	JZ           two7
-	VMOVUPS      X7, (R14)
+	VMOVUPS      X7, (R13)
 	VEXTRACTF128 $0x01, Y7, X7
-	ADDQ         $0x10, R14
+	ADDQ         $0x10, R13
 
 two7:
 	TESTQ     $0x00000002, AX
 	JZ        one7
-	VMOVSD    X7, (R14)
+	VMOVSD    X7, (R13)
 	VPERMILPS $0x0e, X7, X7
-	ADDQ      $0x08, R14
+	ADDQ      $0x08, R13
 
 one7:
 	TESTQ  $0x00000001, AX
 	JZ     done7
-	VMOVSS X7, (R14)
+	VMOVSS X7, (R13)
 
 done7:
 	JMP next
 
 // func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x16(SB), NOSPLIT, $24-188
+TEXT ·tileAVX512_8x16(SB), NOSPLIT, $32-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1290,31 +1298,51 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 begin:
-	MOVQ  (SP), BX
-	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
-	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
-	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
-	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
-	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
-	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
-	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
-	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
-	MOVQ  w_base+0(FP), DX
-	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
-	JZ    store
+	MOVQ       (SP), BX
+	MOVQ       x_base+24(FP), CX
+	MOVQ       (BX), SI
+	LEAQ       (CX)(SI*4), SI
+	MOVQ       8(BX), DI
+	LEAQ       (CX)(DI*4), DI
+	MOVQ       16(BX), R8
+	LEAQ       (CX)(R8*4), R8
+	MOVQ       24(BX), R9
+	LEAQ       (CX)(R9*4), R9
+	MOVQ       32(BX), R10
+	LEAQ       (CX)(R10*4), R10
+	MOVQ       40(BX), R11
+	LEAQ       (CX)(R11*4), R11
+	MOVQ       48(BX), R12
+	LEAQ       (CX)(R12*4), R12
+	MOVQ       56(BX), R13
+	LEAQ       (CX)(R13*4), R13
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       (BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       8(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       16(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       24(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       32(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       40(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       48(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       56(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       ahead+176(FP), R15
+	LEAQ       (R13)(R13*1), R14
+	SUBQ       R12, R14
+	MOVQ       w_base+0(FP), DX
+	MOVQ       runs_base+48(FP), BX
+	MOVQ       runs_len+56(FP), AX
+	MOVQ       AX, 24(SP)
+	TESTQ      AX, AX
+	JZ         store
 
 run:
 	MOVQ (BX), AX
@@ -1323,21 +1351,21 @@ run:
 
 step:
 	VMOVUPS          (DX), Z8
-	PREFETCHT1       (R15)
-	ADDQ             ahead+176(FP), R15
-	VFMADD231PS.BCST (DI)(AX*4), Z8, Z0
-	VFMADD231PS.BCST (R8)(AX*4), Z8, Z1
-	VFMADD231PS.BCST (R9)(AX*4), Z8, Z2
-	VFMADD231PS.BCST (R10)(AX*4), Z8, Z3
-	VFMADD231PS.BCST (R11)(AX*4), Z8, Z4
-	VFMADD231PS.BCST (R12)(AX*4), Z8, Z5
-	VFMADD231PS.BCST (R13)(AX*4), Z8, Z6
-	VFMADD231PS.BCST (R14)(AX*4), Z8, Z7
+	PREFETCHT1       (R14)
+	ADDQ             R15, R14
+	VFMADD231PS.BCST (SI)(AX*4), Z8, Z0
+	VFMADD231PS.BCST (DI)(AX*4), Z8, Z1
+	VFMADD231PS.BCST (R8)(AX*4), Z8, Z2
+	VFMADD231PS.BCST (R9)(AX*4), Z8, Z3
+	VFMADD231PS.BCST (R10)(AX*4), Z8, Z4
+	VFMADD231PS.BCST (R11)(AX*4), Z8, Z5
+	VFMADD231PS.BCST (R12)(AX*4), Z8, Z6
+	VFMADD231PS.BCST (R13)(AX*4), Z8, Z7
 	ADDQ             $0x40, DX
 	INCQ             AX
 	CMPQ             AX, CX
 	JLT              step
-	SUBQ             $0x02, SI
+	SUBQ             $0x02, 24(SP)
 	JNZ              run
 
 store:
@@ -1366,38 +1394,38 @@ write:
 	VBROADCASTSS low+184(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, K1, (DI)
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	VMOVUPS      Z0, K1, (SI)
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, K1, (R8)
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	VMOVUPS      Z1, K1, (DI)
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, K1, (R9)
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	VMOVUPS      Z2, K1, (R8)
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, K1, (R10)
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	VMOVUPS      Z3, K1, (R9)
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, K1, (R11)
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	VMOVUPS      Z4, K1, (R10)
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, K1, (R12)
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	VMOVUPS      Z5, K1, (R11)
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, K1, (R13)
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	VMOVUPS      Z6, K1, (R12)
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, K1, (R14)
+	VMOVUPS      Z7, K1, (R13)
 	ADDQ         $0x40, (SP)
 	ADDQ         $0x40, 8(SP)
 	SUBQ         $0x08, 16(SP)
@@ -1407,7 +1435,7 @@ write:
 
 // func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x32(SB), NOSPLIT, $24-188
+TEXT ·tileAVX512_8x32(SB), NOSPLIT, $32-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1464,31 +1492,59 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 begin:
-	MOVQ  (SP), BX
-	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
-	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
-	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
-	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
-	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
-	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
-	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
-	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
-	MOVQ  w_base+0(FP), DX
-	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
-	JZ    store
+	MOVQ       (SP), BX
+	MOVQ       x_base+24(FP), CX
+	MOVQ       (BX), SI
+	LEAQ       (CX)(SI*4), SI
+	MOVQ       8(BX), DI
+	LEAQ       (CX)(DI*4), DI
+	MOVQ       16(BX), R8
+	LEAQ       (CX)(R8*4), R8
+	MOVQ       24(BX), R9
+	LEAQ       (CX)(R9*4), R9
+	MOVQ       32(BX), R10
+	LEAQ       (CX)(R10*4), R10
+	MOVQ       40(BX), R11
+	LEAQ       (CX)(R11*4), R11
+	MOVQ       48(BX), R12
+	LEAQ       (CX)(R12*4), R12
+	MOVQ       56(BX), R13
+	LEAQ       (CX)(R13*4), R13
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       (BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       8(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       16(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       24(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       32(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       40(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       48(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       56(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	MOVQ       ahead+176(FP), R15
+	LEAQ       (R13)(R13*1), R14
+	SUBQ       R12, R14
+	MOVQ       w_base+0(FP), DX
+	MOVQ       runs_base+48(FP), BX
+	MOVQ       runs_len+56(FP), AX
+	MOVQ       AX, 24(SP)
+	TESTQ      AX, AX
+	JZ         store
 
 run:
 	MOVQ (BX), AX
@@ -1498,37 +1554,37 @@ run:
 step:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
-	PREFETCHT1   (R15)
-	ADDQ         ahead+176(FP), R15
-	VBROADCASTSS (DI)(AX*4), Z18
+	PREFETCHT1   (R14)
+	ADDQ         R15, R14
+	VBROADCASTSS (SI)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
-	VBROADCASTSS (R8)(AX*4), Z18
+	VBROADCASTSS (DI)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z2
 	VFMADD231PS  Z18, Z17, Z3
-	VBROADCASTSS (R9)(AX*4), Z18
+	VBROADCASTSS (R8)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z4
 	VFMADD231PS  Z18, Z17, Z5
-	VBROADCASTSS (R10)(AX*4), Z18
+	VBROADCASTSS (R9)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z6
 	VFMADD231PS  Z18, Z17, Z7
-	VBROADCASTSS (R11)(AX*4), Z18
+	VBROADCASTSS (R10)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z8
 	VFMADD231PS  Z18, Z17, Z9
-	VBROADCASTSS (R12)(AX*4), Z18
+	VBROADCASTSS (R11)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z10
 	VFMADD231PS  Z18, Z17, Z11
-	VBROADCASTSS (R13)(AX*4), Z18
+	VBROADCASTSS (R12)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z12
 	VFMADD231PS  Z18, Z17, Z13
-	VBROADCASTSS (R14)(AX*4), Z18
+	VBROADCASTSS (R13)(AX*4), Z18
 	VFMADD231PS  Z18, Z16, Z14
 	VFMADD231PS  Z18, Z17, Z15
 	ADDQ         $0x80, DX
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, SI
+	SUBQ         $0x02, 24(SP)
 	JNZ          run
 
 store:
@@ -1565,54 +1621,54 @@ write:
 	VBROADCASTSS low+184(FP), Z16
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Z0, Z16, Z0
-	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z0, (SI)
 	VMAXPS       Z1, Z16, Z1
-	VMOVUPS      Z1, K1, 64(DI)
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	VMOVUPS      Z1, K1, 64(SI)
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Z2, Z16, Z2
-	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z2, (DI)
 	VMAXPS       Z3, Z16, Z3
-	VMOVUPS      Z3, K1, 64(R8)
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	VMOVUPS      Z3, K1, 64(DI)
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Z4, Z16, Z4
-	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z4, (R8)
 	VMAXPS       Z5, Z16, Z5
-	VMOVUPS      Z5, K1, 64(R9)
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	VMOVUPS      Z5, K1, 64(R8)
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Z6, Z16, Z6
-	VMOVUPS      Z6, (R10)
+	VMOVUPS      Z6, (R9)
 	VMAXPS       Z7, Z16, Z7
-	VMOVUPS      Z7, K1, 64(R10)
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	VMOVUPS      Z7, K1, 64(R9)
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Z8, Z16, Z8
-	VMOVUPS      Z8, (R11)
+	VMOVUPS      Z8, (R10)
 	VMAXPS       Z9, Z16, Z9
-	VMOVUPS      Z9, K1, 64(R11)
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	VMOVUPS      Z9, K1, 64(R10)
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Z10, Z16, Z10
-	VMOVUPS      Z10, (R12)
+	VMOVUPS      Z10, (R11)
 	VMAXPS       Z11, Z16, Z11
-	VMOVUPS      Z11, K1, 64(R12)
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	VMOVUPS      Z11, K1, 64(R11)
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Z12, Z16, Z12
-	VMOVUPS      Z12, (R13)
+	VMOVUPS      Z12, (R12)
 	VMAXPS       Z13, Z16, Z13
-	VMOVUPS      Z13, K1, 64(R13)
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	VMOVUPS      Z13, K1, 64(R12)
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Z14, Z16, Z14
-	VMOVUPS      Z14, (R14)
+	VMOVUPS      Z14, (R13)
 	VMAXPS       Z15, Z16, Z15
-	VMOVUPS      Z15, K1, 64(R14)
+	VMOVUPS      Z15, K1, 64(R13)
 	ADDQ         $0x40, (SP)
 	ADDQ         $0x40, 8(SP)
 	SUBQ         $0x08, 16(SP)
@@ -1622,7 +1678,7 @@ write:
 
 // func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x48(SB), NOSPLIT, $24-188
+TEXT ·tileAVX512_8x48(SB), NOSPLIT, $32-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1696,31 +1752,67 @@ zero:
 	VPXORD Z23, Z23, Z23
 
 begin:
-	MOVQ  (SP), BX
-	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
-	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
-	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
-	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
-	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
-	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
-	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
-	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
-	MOVQ  w_base+0(FP), DX
-	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
-	JZ    store
+	MOVQ       (SP), BX
+	MOVQ       x_base+24(FP), CX
+	MOVQ       (BX), SI
+	LEAQ       (CX)(SI*4), SI
+	MOVQ       8(BX), DI
+	LEAQ       (CX)(DI*4), DI
+	MOVQ       16(BX), R8
+	LEAQ       (CX)(R8*4), R8
+	MOVQ       24(BX), R9
+	LEAQ       (CX)(R9*4), R9
+	MOVQ       32(BX), R10
+	LEAQ       (CX)(R10*4), R10
+	MOVQ       40(BX), R11
+	LEAQ       (CX)(R11*4), R11
+	MOVQ       48(BX), R12
+	LEAQ       (CX)(R12*4), R12
+	MOVQ       56(BX), R13
+	LEAQ       (CX)(R13*4), R13
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       (BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       8(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       16(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       24(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       32(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       40(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       48(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       56(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	PREFETCHT0 64(CX)(AX*4)
+	PREFETCHT0 128(CX)(AX*4)
+	MOVQ       ahead+176(FP), R15
+	LEAQ       (R13)(R13*1), R14
+	SUBQ       R12, R14
+	MOVQ       w_base+0(FP), DX
+	MOVQ       runs_base+48(FP), BX
+	MOVQ       runs_len+56(FP), AX
+	MOVQ       AX, 24(SP)
+	TESTQ      AX, AX
+	JZ         store
 
 run:
 	MOVQ (BX), AX
@@ -1731,37 +1823,37 @@ step:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
-	PREFETCHT1   (R15)
-	ADDQ         ahead+176(FP), R15
-	VBROADCASTSS (DI)(AX*4), Z27
+	PREFETCHT1   (R14)
+	ADDQ         R15, R14
+	VBROADCASTSS (SI)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
 	VFMADD231PS  Z27, Z26, Z2
-	VBROADCASTSS (R8)(AX*4), Z27
+	VBROADCASTSS (DI)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z3
 	VFMADD231PS  Z27, Z25, Z4
 	VFMADD231PS  Z27, Z26, Z5
-	VBROADCASTSS (R9)(AX*4), Z27
+	VBROADCASTSS (R8)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z6
 	VFMADD231PS  Z27, Z25, Z7
 	VFMADD231PS  Z27, Z26, Z8
-	VBROADCASTSS (R10)(AX*4), Z27
+	VBROADCASTSS (R9)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z9
 	VFMADD231PS  Z27, Z25, Z10
 	VFMADD231PS  Z27, Z26, Z11
-	VBROADCASTSS (R11)(AX*4), Z27
+	VBROADCASTSS (R10)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z12
 	VFMADD231PS  Z27, Z25, Z13
 	VFMADD231PS  Z27, Z26, Z14
-	VBROADCASTSS (R12)(AX*4), Z27
+	VBROADCASTSS (R11)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z15
 	VFMADD231PS  Z27, Z25, Z16
 	VFMADD231PS  Z27, Z26, Z17
-	VBROADCASTSS (R13)(AX*4), Z27
+	VBROADCASTSS (R12)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z18
 	VFMADD231PS  Z27, Z25, Z19
 	VFMADD231PS  Z27, Z26, Z20
-	VBROADCASTSS (R14)(AX*4), Z27
+	VBROADCASTSS (R13)(AX*4), Z27
 	VFMADD231PS  Z27, Z24, Z21
 	VFMADD231PS  Z27, Z25, Z22
 	VFMADD231PS  Z27, Z26, Z23
@@ -1769,7 +1861,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, SI
+	SUBQ         $0x02, 24(SP)
 	JNZ          run
 
 store:
@@ -1814,70 +1906,70 @@ write:
 	VBROADCASTSS low+184(FP), Z24
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Z0, Z24, Z0
-	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z0, (SI)
 	VMAXPS       Z1, Z24, Z1
-	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z1, 64(SI)
 	VMAXPS       Z2, Z24, Z2
-	VMOVUPS      Z2, K1, 128(DI)
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	VMOVUPS      Z2, K1, 128(SI)
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Z3, Z24, Z3
-	VMOVUPS      Z3, (R8)
+	VMOVUPS      Z3, (DI)
 	VMAXPS       Z4, Z24, Z4
-	VMOVUPS      Z4, 64(R8)
+	VMOVUPS      Z4, 64(DI)
 	VMAXPS       Z5, Z24, Z5
-	VMOVUPS      Z5, K1, 128(R8)
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	VMOVUPS      Z5, K1, 128(DI)
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Z6, Z24, Z6
-	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z6, (R8)
 	VMAXPS       Z7, Z24, Z7
-	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z7, 64(R8)
 	VMAXPS       Z8, Z24, Z8
-	VMOVUPS      Z8, K1, 128(R9)
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	VMOVUPS      Z8, K1, 128(R8)
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Z9, Z24, Z9
-	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z9, (R9)
 	VMAXPS       Z10, Z24, Z10
-	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z10, 64(R9)
 	VMAXPS       Z11, Z24, Z11
-	VMOVUPS      Z11, K1, 128(R10)
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	VMOVUPS      Z11, K1, 128(R9)
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Z12, Z24, Z12
-	VMOVUPS      Z12, (R11)
+	VMOVUPS      Z12, (R10)
 	VMAXPS       Z13, Z24, Z13
-	VMOVUPS      Z13, 64(R11)
+	VMOVUPS      Z13, 64(R10)
 	VMAXPS       Z14, Z24, Z14
-	VMOVUPS      Z14, K1, 128(R11)
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	VMOVUPS      Z14, K1, 128(R10)
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Z15, Z24, Z15
-	VMOVUPS      Z15, (R12)
+	VMOVUPS      Z15, (R11)
 	VMAXPS       Z16, Z24, Z16
-	VMOVUPS      Z16, 64(R12)
+	VMOVUPS      Z16, 64(R11)
 	VMAXPS       Z17, Z24, Z17
-	VMOVUPS      Z17, K1, 128(R12)
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	VMOVUPS      Z17, K1, 128(R11)
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Z18, Z24, Z18
-	VMOVUPS      Z18, (R13)
+	VMOVUPS      Z18, (R12)
 	VMAXPS       Z19, Z24, Z19
-	VMOVUPS      Z19, 64(R13)
+	VMOVUPS      Z19, 64(R12)
 	VMAXPS       Z20, Z24, Z20
-	VMOVUPS      Z20, K1, 128(R13)
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	VMOVUPS      Z20, K1, 128(R12)
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Z21, Z24, Z21
-	VMOVUPS      Z21, (R14)
+	VMOVUPS      Z21, (R13)
 	VMAXPS       Z22, Z24, Z22
-	VMOVUPS      Z22, 64(R14)
+	VMOVUPS      Z22, 64(R13)
 	VMAXPS       Z23, Z24, Z23
-	VMOVUPS      Z23, K1, 128(R14)
+	VMOVUPS      Z23, K1, 128(R13)
 	ADDQ         $0x40, (SP)
 	ADDQ         $0x40, 8(SP)
 	SUBQ         $0x08, 16(SP)
@@ -1887,7 +1979,7 @@ write:
 
 // func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $24-188
+TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $32-188
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1927,31 +2019,51 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 begin:
-	MOVQ  (SP), BX
-	MOVQ  x_base+24(FP), CX
-	MOVQ  (BX), DI
-	LEAQ  (CX)(DI*4), DI
-	MOVQ  8(BX), R8
-	LEAQ  (CX)(R8*4), R8
-	MOVQ  16(BX), R9
-	LEAQ  (CX)(R9*4), R9
-	MOVQ  24(BX), R10
-	LEAQ  (CX)(R10*4), R10
-	MOVQ  32(BX), R11
-	LEAQ  (CX)(R11*4), R11
-	MOVQ  40(BX), R12
-	LEAQ  (CX)(R12*4), R12
-	MOVQ  48(BX), R13
-	LEAQ  (CX)(R13*4), R13
-	MOVQ  56(BX), R14
-	LEAQ  (CX)(R14*4), R14
-	LEAQ  (R14)(R14*1), R15
-	SUBQ  R13, R15
-	MOVQ  w_base+0(FP), DX
-	MOVQ  runs_base+48(FP), BX
-	MOVQ  runs_len+56(FP), SI
-	TESTQ SI, SI
-	JZ    store
+	MOVQ       (SP), BX
+	MOVQ       x_base+24(FP), CX
+	MOVQ       (BX), SI
+	LEAQ       (CX)(SI*4), SI
+	MOVQ       8(BX), DI
+	LEAQ       (CX)(DI*4), DI
+	MOVQ       16(BX), R8
+	LEAQ       (CX)(R8*4), R8
+	MOVQ       24(BX), R9
+	LEAQ       (CX)(R9*4), R9
+	MOVQ       32(BX), R10
+	LEAQ       (CX)(R10*4), R10
+	MOVQ       40(BX), R11
+	LEAQ       (CX)(R11*4), R11
+	MOVQ       48(BX), R12
+	LEAQ       (CX)(R12*4), R12
+	MOVQ       56(BX), R13
+	LEAQ       (CX)(R13*4), R13
+	MOVQ       8(SP), BX
+	MOVQ       y_base+96(FP), CX
+	MOVQ       (BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       8(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       16(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       24(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       32(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       40(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       48(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       56(BX), AX
+	PREFETCHT0 (CX)(AX*4)
+	MOVQ       ahead+176(FP), R15
+	LEAQ       (R13)(R13*1), R14
+	SUBQ       R12, R14
+	MOVQ       w_base+0(FP), DX
+	MOVQ       runs_base+48(FP), BX
+	MOVQ       runs_len+56(FP), AX
+	MOVQ       AX, 24(SP)
+	TESTQ      AX, AX
+	JZ         store
 
 run:
 	MOVQ (BX), AX
@@ -1960,21 +2072,21 @@ run:
 
 step:
 	VMOVUPS     (DX), Z8
-	PREFETCHT1  (R15)
-	ADDQ        ahead+176(FP), R15
-	VFMADD231PS (DI)(AX*4), Z8, Z0
-	VFMADD231PS (R8)(AX*4), Z8, Z1
-	VFMADD231PS (R9)(AX*4), Z8, Z2
-	VFMADD231PS (R10)(AX*4), Z8, Z3
-	VFMADD231PS (R11)(AX*4), Z8, Z4
-	VFMADD231PS (R12)(AX*4), Z8, Z5
-	VFMADD231PS (R13)(AX*4), Z8, Z6
-	VFMADD231PS (R14)(AX*4), Z8, Z7
+	PREFETCHT1  (R14)
+	ADDQ        R15, R14
+	VFMADD231PS (SI)(AX*4), Z8, Z0
+	VFMADD231PS (DI)(AX*4), Z8, Z1
+	VFMADD231PS (R8)(AX*4), Z8, Z2
+	VFMADD231PS (R9)(AX*4), Z8, Z3
+	VFMADD231PS (R10)(AX*4), Z8, Z4
+	VFMADD231PS (R11)(AX*4), Z8, Z5
+	VFMADD231PS (R12)(AX*4), Z8, Z6
+	VFMADD231PS (R13)(AX*4), Z8, Z7
 	ADDQ        $0x40, DX
 	ADDQ        $0x10, AX
 	CMPQ        AX, CX
 	JLT         step
-	SUBQ        $0x02, SI
+	SUBQ        $0x02, 24(SP)
 	JNZ         run
 
 store:
@@ -2003,38 +2115,38 @@ write:
 	VBROADCASTSS low+184(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
-	MOVQ         (BX), DI
-	LEAQ         (CX)(DI*4), DI
+	MOVQ         (BX), SI
+	LEAQ         (CX)(SI*4), SI
 	VMAXPS       Z0, Z8, Z0
-	VMOVUPS      Z0, K1, (DI)
-	MOVQ         8(BX), R8
-	LEAQ         (CX)(R8*4), R8
+	VMOVUPS      Z0, K1, (SI)
+	MOVQ         8(BX), DI
+	LEAQ         (CX)(DI*4), DI
 	VMAXPS       Z1, Z8, Z1
-	VMOVUPS      Z1, K1, (R8)
-	MOVQ         16(BX), R9
-	LEAQ         (CX)(R9*4), R9
+	VMOVUPS      Z1, K1, (DI)
+	MOVQ         16(BX), R8
+	LEAQ         (CX)(R8*4), R8
 	VMAXPS       Z2, Z8, Z2
-	VMOVUPS      Z2, K1, (R9)
-	MOVQ         24(BX), R10
-	LEAQ         (CX)(R10*4), R10
+	VMOVUPS      Z2, K1, (R8)
+	MOVQ         24(BX), R9
+	LEAQ         (CX)(R9*4), R9
 	VMAXPS       Z3, Z8, Z3
-	VMOVUPS      Z3, K1, (R10)
-	MOVQ         32(BX), R11
-	LEAQ         (CX)(R11*4), R11
+	VMOVUPS      Z3, K1, (R9)
+	MOVQ         32(BX), R10
+	LEAQ         (CX)(R10*4), R10
 	VMAXPS       Z4, Z8, Z4
-	VMOVUPS      Z4, K1, (R11)
-	MOVQ         40(BX), R12
-	LEAQ         (CX)(R12*4), R12
+	VMOVUPS      Z4, K1, (R10)
+	MOVQ         40(BX), R11
+	LEAQ         (CX)(R11*4), R11
 	VMAXPS       Z5, Z8, Z5
-	VMOVUPS      Z5, K1, (R12)
-	MOVQ         48(BX), R13
-	LEAQ         (CX)(R13*4), R13
+	VMOVUPS      Z5, K1, (R11)
+	MOVQ         48(BX), R12
+	LEAQ         (CX)(R12*4), R12
 	VMAXPS       Z6, Z8, Z6
-	VMOVUPS      Z6, K1, (R13)
-	MOVQ         56(BX), R14
-	LEAQ         (CX)(R14*4), R14
+	VMOVUPS      Z6, K1, (R12)
+	MOVQ         56(BX), R13
+	LEAQ         (CX)(R13*4), R13
 	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      Z7, K1, (R14)
+	VMOVUPS      Z7, K1, (R13)
 	ADDQ         $0x40, (SP)
 	ADDQ         $0x40, 8(SP)
 	SUBQ         $0x08, 16(SP)

@@ -29,8 +29,8 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32)")
 	Doc(fmt.Sprintf("%s is %s for %d positions and %d channels.", name, doc, positions, nv*v.lanes))
 	Pragma("noescape")
-	atNow, toNow, left := AllocLocal(8), AllocLocal(8), AllocLocal(8)
-	idx, end, w, run, runs := GP64(), GP64(), GP64(), GP64(), GP64()
+	atNow, toNow, left, runs := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	idx, end, w, run := GP64(), GP64(), GP64(), GP64()
 	ptr := make([]Register, positions)
 	for p := range ptr {
 		ptr[p] = GP64()
@@ -75,13 +75,25 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		MOVQ(Mem{Base: run, Disp: 8 * p}, ptr[p])
 		LEAQ(Mem{Base: end, Index: ptr[p], Scale: 4}, ptr[p])
 	}
-	next := GP64()
+	// Outputs that are added to come nearer while the sums are made.
+	if v.lanes == 16 {
+		MOVQ(toNow, run)
+		MOVQ(inMemory(Param("y").Base()), end)
+		for p := range ptr {
+			MOVQ(Mem{Base: run, Disp: 8 * p}, idx)
+			for i := range nv {
+				PREFETCHT0(Mem{Base: end, Index: idx, Scale: 4, Disp: i * v.lanes * 4})
+			}
+		}
+	}
+	next, step := GP64(), Load(Param("ahead"), GP64())
 	LEAQ(Mem{Base: ptr[positions-1], Index: ptr[positions-1], Scale: 1}, next)
 	SUBQ(ptr[positions-2], next)
 	MOVQ(inMemory(Param("w").Base()), w)
 	MOVQ(inMemory(Param("runs").Base()), run)
-	MOVQ(inMemory(Param("runs").Len()), runs)
-	TESTQ(runs, runs)
+	MOVQ(inMemory(Param("runs").Len()), idx)
+	MOVQ(idx, runs)
+	TESTQ(idx, idx)
 	JZ(LabelRef("store"))
 	Label("run")
 	MOVQ(Mem{Base: run}, idx)
@@ -92,7 +104,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
 	}
 	PREFETCHT1(Mem{Base: next})
-	ADDQ(inMemory(Param("ahead")), next)
+	ADDQ(step, next)
 	var one VecVirtual
 	if !lanes {
 		one = v.register()
