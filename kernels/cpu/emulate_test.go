@@ -390,8 +390,8 @@ func (m *machine) run(name string, r *routine) {
 			m.flags = m.integer(in[1]) & m.integer(in[2])
 		case "CMPQ":
 			m.flags = m.integer(in[1]) - m.integer(in[2])
-		case "JZ", "JEQ", "JNZ", "JNE", "JLT", "JMP":
-			if zero := m.flags == 0; in[0] == "JMP" || (in[0] == "JZ" || in[0] == "JEQ") && zero || (in[0] == "JNZ" || in[0] == "JNE") && !zero || in[0] == "JLT" && m.flags < 0 {
+		case "JZ", "JEQ", "JNZ", "JNE", "JLT", "JGE", "JMP":
+			if zero := m.flags == 0; in[0] == "JMP" || (in[0] == "JZ" || in[0] == "JEQ") && zero || (in[0] == "JNZ" || in[0] == "JNE") && !zero || in[0] == "JLT" && m.flags < 0 || in[0] == "JGE" && m.flags >= 0 {
 				pc = r.labels[in[1]] - 1
 			}
 		case "VXORPS", "VPXORD":

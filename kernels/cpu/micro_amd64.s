@@ -1298,6 +1298,14 @@ zero:
 	VPXORD Z7, Z7, Z7
 
 begin:
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
 	MOVQ       (SP), BX
 	MOVQ       x_base+24(FP), CX
 	MOVQ       (BX), SI
@@ -1348,6 +1356,40 @@ run:
 	MOVQ (BX), AX
 	MOVQ 8(BX), CX
 	ADDQ $0x10, BX
+	DECQ CX
+	CMPQ AX, CX
+	JGE  rest
+
+two:
+	VMOVUPS          (DX), Z8
+	VMOVUPS          64(DX), Z17
+	PREFETCHT1       (R14)
+	LEAQ             (R14)(R15*2), R14
+	VFMADD231PS.BCST (SI)(AX*4), Z8, Z0
+	VFMADD231PS.BCST 4(SI)(AX*4), Z17, Z9
+	VFMADD231PS.BCST (DI)(AX*4), Z8, Z1
+	VFMADD231PS.BCST 4(DI)(AX*4), Z17, Z10
+	VFMADD231PS.BCST (R8)(AX*4), Z8, Z2
+	VFMADD231PS.BCST 4(R8)(AX*4), Z17, Z11
+	VFMADD231PS.BCST (R9)(AX*4), Z8, Z3
+	VFMADD231PS.BCST 4(R9)(AX*4), Z17, Z12
+	VFMADD231PS.BCST (R10)(AX*4), Z8, Z4
+	VFMADD231PS.BCST 4(R10)(AX*4), Z17, Z13
+	VFMADD231PS.BCST (R11)(AX*4), Z8, Z5
+	VFMADD231PS.BCST 4(R11)(AX*4), Z17, Z14
+	VFMADD231PS.BCST (R12)(AX*4), Z8, Z6
+	VFMADD231PS.BCST 4(R12)(AX*4), Z17, Z15
+	VFMADD231PS.BCST (R13)(AX*4), Z8, Z7
+	VFMADD231PS.BCST 4(R13)(AX*4), Z17, Z16
+	ADDQ             $0x80, DX
+	ADDQ             $0x02, AX
+	CMPQ             AX, CX
+	JLT              two
+
+rest:
+	INCQ CX
+	CMPQ AX, CX
+	JGE  ran
 
 step:
 	VMOVUPS          (DX), Z8
@@ -1365,10 +1407,20 @@ step:
 	INCQ             AX
 	CMPQ             AX, CX
 	JLT              step
-	SUBQ             $0x02, 24(SP)
-	JNZ              run
+
+ran:
+	SUBQ $0x02, 24(SP)
+	JNZ  run
 
 store:
+	VADDPS Z9, Z0, Z0
+	VADDPS Z10, Z1, Z1
+	VADDPS Z11, Z2, Z2
+	VADDPS Z12, Z3, Z3
+	VADDPS Z13, Z4, Z4
+	VADDPS Z14, Z5, Z5
+	VADDPS Z15, Z6, Z6
+	VADDPS Z16, Z7, Z7
 	CMPQ   start_len+152(FP), $0x00
 	JNE    write
 	MOVQ   8(SP), BX

@@ -40,6 +40,10 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		sums[p] = v.many(nv)
 	}
 	ws := v.many(nv)
+	var odd []VecVirtual // sums of every second step
+	if v.lanes == 16 && nv == 1 && !lanes {
+		odd = v.many(positions)
+	}
 	MOVQ(inMemory(Param("at").Base()), idx)
 	MOVQ(idx, atNow)
 	MOVQ(inMemory(Param("to").Base()), idx)
@@ -69,6 +73,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		v.clear(sums[p])
 	}
 	Label("begin")
+	v.clear(odd)
 	MOVQ(atNow, run)
 	MOVQ(inMemory(Param("x").Base()), end)
 	for p := range ptr {
@@ -99,6 +104,30 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	MOVQ(Mem{Base: run}, idx)
 	MOVQ(Mem{Base: run, Disp: 8}, end)
 	ADDQ(Imm(16), run)
+	// One vector's sums are too few to wait for each other: two steps have sums of their own.
+	if odd != nil {
+		DECQ(end)
+		CMPQ(idx, end)
+		JGE(LabelRef("rest"))
+		Label("two")
+		second := v.register()
+		VMOVUPS(Mem{Base: w}, ws[0])
+		VMOVUPS(Mem{Base: w, Disp: 4 * v.lanes}, second)
+		PREFETCHT1(Mem{Base: next})
+		LEAQ(Mem{Base: next, Index: step, Scale: 2}, next)
+		for p := range ptr {
+			VFMADD231PS_BCST(Mem{Base: ptr[p], Index: idx, Scale: 4}, ws[0], sums[p][0])
+			VFMADD231PS_BCST(Mem{Base: ptr[p], Index: idx, Scale: 4, Disp: 4}, second, odd[p])
+		}
+		ADDQ(Imm(uint64(8*v.lanes)), w)
+		ADDQ(Imm(2), idx)
+		CMPQ(idx, end)
+		JLT(LabelRef("two"))
+		Label("rest")
+		INCQ(end)
+		CMPQ(idx, end)
+		JGE(LabelRef("ran"))
+	}
 	Label("step")
 	for i, r := range ws {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
@@ -132,10 +161,14 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	}
 	CMPQ(idx, end)
 	JLT(LabelRef("step"))
+	Label("ran")
 	SUBQ(Imm(2), runs)
 	JNZ(LabelRef("run"))
 
 	Label("store")
+	for p := range odd {
+		VADDPS(odd[p], sums[p][0], sums[p][0])
+	}
 	CMPQ(inMemory(Param("start").Len()), Imm(0))
 	JNE(LabelRef("write"))
 	// All of y is read before any of it is written: a position may come twice.
