@@ -20,6 +20,7 @@ type blocking struct {
 	pitch      int             // floats from position to position of the panel
 	direct     *directTile     // instead of the parts' tile; nil: none
 	directGrad *directGradTile // likewise
+	dealt      *dealtTile      // likewise, from a panel of all bundles, a pitch apart; jobs are blocks of rows, some of them
 }
 
 const (
@@ -35,6 +36,9 @@ func (p *product) choose(t *tier, threads int) blocking {
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
+	if d := p.dealtTile(t); d != nil {
+		return p.dealtBlocking(d, t, threads)
+	}
 	if d := p.direct(t); d != nil {
 		return p.directBlocking(d)
 	}
@@ -104,12 +108,18 @@ func even(n, most int) int { return ceil(n, ceil(n, most)) }
 // jobs is how many jobs there are.
 func (p *product) jobs(b *blocking) int {
 	_, _, rows, cols, _ := p.reach()
+	if b.dealt != nil {
+		return ceil(p.samples*ceil(rows, b.rows), b.some)
+	}
 	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * max(1, ceil(len(b.parts), b.few))
 }
 
 // panel is the floats of a thread's panel.
 func (b *blocking) panel() int {
-	if b.inPlace {
+	switch {
+	case b.dealt != nil:
+		return b.bundles * b.pitch
+	case b.inPlace:
 		return 0
 	}
 	return roundUp(b.samples*b.copied[0]*b.copied[1]*b.pitch+panelSlack+1, 16)

@@ -50,6 +50,10 @@ func inGo(t *tier) *tier {
 	for i := range g.directGrads {
 		g.directGrads[i].run = directGradInReference(&g.directGrads[i])
 	}
+	g.dealts = slices.Clone(t.dealts)
+	for i := range g.dealts {
+		g.dealts[i].run = dealtInReference(&g.dealts[i])
+	}
 	for i := range g.outers {
 		g.outers[i].run = outerInReference(&g.outers[i])
 	}

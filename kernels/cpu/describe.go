@@ -16,6 +16,7 @@ import (
 //	tile        positions x output channels
 //	lanes       the same where groups share vectors
 //	direct      the same, of a row, from the source where it is
+//	dealt       the same, from a copy in an order of its own
 //	outer       filters x floats of a row of taps
 //	narrow      rows x columns of taps x output channels, of groups that share vectors
 //	dot         samples x outputs of a linear layer
@@ -103,6 +104,11 @@ func (w *line) product(p *product, b *blocking) {
 	switch {
 	case b.direct != nil:
 		w.put("direct %dx%d", b.direct.outputs, b.direct.width())
+	case b.dealt != nil:
+		w.put("dealt %dx%d | block 1×%d×%d | %d blocks a job", b.dealt.outputs, b.dealt.lanes, b.rows, b.cols, b.some)
+		w.panel(b.panel())
+		w.put(" | jobs %d", p.jobs(b))
+		return
 	case b.directGrad != nil:
 		w.put("direct gradient %dx%d", b.directGrad.positions, b.directGrad.lanes)
 	case b.lanes:

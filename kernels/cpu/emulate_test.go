@@ -44,6 +44,10 @@ func emulatedTiers(t *testing.T) []*tier {
 			}
 			e.directGrads[i].run = emulateDirectGrad(t, routines, name)
 		}
+		e.dealts = slices.Clone(real.dealts)
+		for i, k := range e.dealts {
+			e.dealts[i].run = emulateDealt(t, routines, fmt.Sprintf("dealt%s_%dby%d_%d", set(e.lanes), k.per, k.stride, k.outputs))
+		}
 		for i, k := range e.outers {
 			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
 		}
@@ -169,6 +173,27 @@ func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) 
 		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends} {
 			m.frame[name] = int64(v)
 		}
+		m.run(name, routines[name])
+	}
+}
+
+func emulateDealt(t *testing.T, routines map[string]*routine, name string) dealtFunc {
+	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, next []float32, step int) {
+		m := newMachine(t)
+		m.slice("w", 1, w)
+		m.slice("x", 2, x)
+		m.slice("y", 3, y)
+		m.slice("start", 4, start)
+		m.slice("next", 5, next)
+		bits := make([]float32, len(order))
+		for i, o := range order {
+			bits[i] = math.Float32frombits(uint32(o))
+		}
+		m.slice("order", 6, bits)
+		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "yRow": yRow, "yCol": yCol, "step": step} {
+			m.frame[name] = int64(v)
+		}
+		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
 }
@@ -477,6 +502,14 @@ func (m *machine) run(name string, r *routine) {
 			lanes := lanesOf(m.t, last)
 			v := m.vector(in[2], 2*lanes)
 			copy(v[:lanes], v[lanes:2*lanes])
+			m.put(last, v)
+		case "VMOVDQU32":
+			m.put(last, m.vector(in[1], lanesOf(m.t, last)))
+		case "VPERMPS":
+			from, order, v := m.vector(in[1], 16), m.vector(in[2], 16), [16]float32{}
+			for i := range v {
+				v[i] = from[math.Float32bits(order[i])]
+			}
 			m.put(last, v)
 		case "VPERMILPS":
 			lanes := lanesOf(m.t, last)

@@ -106,6 +106,27 @@ func directGradReference(d *directGradTile, w, dy []float32, rows, dyRow, dyCol,
 	}
 }
 
+// dealtReference is what every dealtTile computes, for the tests.
+func dealtReference(d *dealtTile, w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32) {
+	groups := d.lanes / d.per
+	for h := range rows {
+		for i := range d.outputs {
+			for l := range d.lanes {
+				from := int(order[l])
+				s := start[from]
+				for r := range 3 {
+					for c := range d.per {
+						for tap := range 3 {
+							s += w[((r*d.per+c)*3+tap)*d.lanes+from] * x[(h*d.stride+r)*xRow+(i*d.stride+tap)*d.lanes+c*groups+from%groups]
+						}
+					}
+				}
+				y[h*yRow+i*yCol+l] = max(s, low)
+			}
+		}
+	}
+}
+
 // outerReference is what every outer tile computes, for the tests.
 func outerReference(rows, width int, dy, x []float32, strips, images, mapRows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums []float32) {
 	for n := range images {

@@ -169,6 +169,33 @@ func TestDirectGradTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
+func dealtInReference(d *dealtTile) dealtFunc {
+	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, _ []float32, _ int) {
+		dealtReference(d, w, x, rows, xRow, y, yRow, yCol, order, start, low)
+	}
+}
+
+func TestDealtTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.dealts {
+			d := &tier.dealts[i]
+			for rows := 1; rows <= 3; rows++ {
+				xRow := (d.stride*(d.outputs-1)+3)*d.lanes + 5
+				yCol := d.lanes + 3
+				yRow := d.outputs*yCol + 1
+				w, x := randoms(r, 9*d.per*d.lanes), randoms(r, ((rows-1)*d.stride+3)*xRow-5)
+				y := canaries(rows*yRow + 2)
+				expect, start := slices.Clone(y), randoms(r, d.lanes)
+				low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
+				dealtReference(d, w, x, rows, xRow, expect[2:], yRow, yCol, d.order(), start, low)
+				d.run(w, x, rows, xRow, y[2:], yRow, yCol, d.order(), start, low, x, 64)
+				sameUpTo(t, fmt.Sprintf("groups of %d, stride %d, %d outputs, %d rows", d.per, d.stride, d.outputs, rows), y, expect, 9*d.per)
+			}
+		}
+	})
+}
+
 func TestOuterTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	eachTier(t, func(t *testing.T, tier *tier) {

@@ -34,6 +34,8 @@ type bound struct {
 	tables  [][8]positions
 	runs    [][2][]int // of each target: those of a whole pass and of the last
 	counts  [3]int     // blocks of samples, rows and columns
+	deal    dealFunc   // for a dealtTile
+	order   []int32    // its own
 }
 
 // launch returns a launch for out ← filters × source.
@@ -52,6 +54,10 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 	switch {
 	case b.direct != nil:
 		packs, prepare, body = b.bundles, b.prepareDirect, b.directJob
+	case b.dealt != nil:
+		b.deal, b.order = c.b.tier.deal, b.dealt.order()
+		packs, prepare = b.bundles, b.prepareDealt
+		body = func(thread, job int) { b.dealtJob(b.panels[thread*panel:][:panel], job) }
 	case b.directGrad != nil:
 		packs, prepare, body = b.bundles, b.prepareGrad, b.gradJob
 	default:

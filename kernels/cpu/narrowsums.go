@@ -35,7 +35,8 @@ func (b *boundNarrowGrad) job(xs, dys []float32, job int) {
 	vectors := min(b.some, b.vectors-first)
 	sums := b.sums[(part*b.vectors+first)*b.floats:][:vectors*b.floats]
 	clear(sums)
-	b.clearColumns(xs, vectors)
+	panel := b.panel()
+	panel.clearColumns(xs, vectors, b.copied[0], b.before[1], b.in[1])
 	from, to := part*b.blocks()/b.parts, (part+1)*b.blocks()/b.parts
 	for block := from; block < to; block++ {
 		b.fill(xs, dys, block, first, vectors)
@@ -86,40 +87,23 @@ func (b *boundNarrowGrad) ahead(block int) ahead {
 	return ahead{b.x.stretch(n, lo, 0, hi-lo, b.in[1]), b.dy.stretch(n, row, 0, rows, b.out[1])}
 }
 
-// clearColumns clears the columns of a panel that lie beside the source.
-func (b *boundNarrowGrad) clearColumns(xs []float32, vectors int) {
-	width := b.copied[1]
-	left := min(b.before[1], width)
-	right := min(left+b.in[1], width)
-	for v := range vectors {
-		for r := range b.copied[0] {
-			line := xs[v*b.xVector+r*width*b.lanes:][:width*b.lanes]
-			clear(line[:left*b.lanes])
-			clear(line[right*b.lanes:])
-		}
-	}
-}
-
-// fill deals the source and dy of a block of rows to panels. Rows beside the source are zero.
+// fill deals the source and dy of a block of rows to panels.
 func (b *boundNarrowGrad) fill(xs, dys []float32, block, first, vectors int) {
 	n, row, rows := b.place(block)
-	channels := min(vectors*b.lanes, b.groups*b.per-first*b.lanes)
+	channel := first * b.lanes
+	channels := min(vectors*b.lanes, b.groups*b.per-channel)
 	if !b.stay {
-		b.deal(b.per, dys, b.dy.f[b.dy.pos(n, first*b.lanes, row, 0):], rows, b.out[1], channels, b.out[1]*b.lanes, b.yVector, b.dy.st[2], b.dy.st[3])
+		p := dealtPanel{b.deal, b.per, b.lanes, b.out[1], b.yVector}
+		p.fill(dys, b.dy, n, channel, channels, row, rows, 0)
 	}
-	line := b.copied[1] * b.lanes
-	top, left := row*b.stride[0]-b.before[0], b.before[1]
+	p := b.panel()
 	need := (rows-1)*b.stride[0] + 1 + (b.kernel[0]-1)*b.dilation[0]
-	lo := min(max(0, -top), need)
-	hi := max(lo, min(need, b.in[0]-top))
-	for v := range vectors {
-		panel := xs[v*b.xVector:]
-		clear(panel[:lo*line])
-		clear(panel[hi*line : need*line])
-	}
-	if cols := min(b.copied[1]-left, b.in[1]); lo < hi && cols > 0 {
-		b.deal(b.per, xs[lo*line+left*b.lanes:], b.x.f[b.x.pos(n, first*b.lanes, top+lo, 0):], hi-lo, cols, channels, line, b.xVector, b.x.st[2], b.x.st[3])
-	}
+	p.fill(xs, b.x, n, channel, channels, row*b.stride[0]-b.before[0], need, b.before[1])
+}
+
+// panel is the source's.
+func (b *boundNarrowGrad) panel() dealtPanel {
+	return dealtPanel{b.deal, b.per, b.lanes, b.copied[1], b.xVector}
 }
 
 // finish adds up a vector's sums of all parts, in their order, and writes them.

@@ -47,6 +47,14 @@ func init() {
 					directWideAVX512_16by2_7, directWideAVX512_16by2_8, directWideAVX512_16by2_14, directWideAVX512_16by2_16,
 					directWideAVX512_32by2_7, directWideAVX512_32by2_8,
 				},
+				dealts: []dealtFunc{
+					dealtAVX512_2by1_7, dealtAVX512_2by1_8, dealtAVX512_2by1_14,
+					dealtAVX512_2by2_7, dealtAVX512_2by2_8, dealtAVX512_2by2_14,
+					dealtAVX512_4by1_7, dealtAVX512_4by1_8, dealtAVX512_4by1_14,
+					dealtAVX512_4by2_7, dealtAVX512_4by2_8, dealtAVX512_4by2_14,
+					dealtAVX512_8by1_7, dealtAVX512_8by1_8, dealtAVX512_8by1_14,
+					dealtAVX512_8by2_7, dealtAVX512_8by2_8, dealtAVX512_8by2_14,
+				},
 				directGrads: []directGradFunc{
 					directGradAVX512_1, directGradAVX512_2, directGradAVX512_4, directGradAVX512_8, directGradWideAVX512,
 				},
@@ -65,6 +73,7 @@ type functions struct {
 	lanes       tileFunc
 	direct      []directFunc
 	directGrads []directGradFunc
+	dealts      []dealtFunc
 	outers      []outerFunc
 	narrows     []narrowFunc
 	deal        dealFunc
@@ -81,6 +90,9 @@ func (t *tier) set(f functions) {
 	}
 	for i := range f.directGrads {
 		t.directGrads[i].run = f.directGrads[i]
+	}
+	for i := range f.dealts {
+		t.dealts[i].run = f.dealts[i]
 	}
 	for i := range f.outers {
 		t.outers[i].run = f.outers[i]

@@ -50,6 +50,14 @@ var (
 			{lanes: 16, vectors: 1, stride: 2, outputs: 7}, {lanes: 16, vectors: 1, stride: 2, outputs: 8}, {lanes: 16, vectors: 1, stride: 2, outputs: 14}, {lanes: 16, vectors: 1, stride: 2, outputs: 16},
 			{lanes: 16, vectors: 2, stride: 2, outputs: 7}, {lanes: 16, vectors: 2, stride: 2, outputs: 8},
 		},
+		dealts: []dealtTile{
+			{lanes: 16, per: 2, stride: 1, outputs: 7}, {lanes: 16, per: 2, stride: 1, outputs: 8}, {lanes: 16, per: 2, stride: 1, outputs: 14},
+			{lanes: 16, per: 2, stride: 2, outputs: 7}, {lanes: 16, per: 2, stride: 2, outputs: 8}, {lanes: 16, per: 2, stride: 2, outputs: 14},
+			{lanes: 16, per: 4, stride: 1, outputs: 7}, {lanes: 16, per: 4, stride: 1, outputs: 8}, {lanes: 16, per: 4, stride: 1, outputs: 14},
+			{lanes: 16, per: 4, stride: 2, outputs: 7}, {lanes: 16, per: 4, stride: 2, outputs: 8}, {lanes: 16, per: 4, stride: 2, outputs: 14},
+			{lanes: 16, per: 8, stride: 1, outputs: 7}, {lanes: 16, per: 8, stride: 1, outputs: 8}, {lanes: 16, per: 8, stride: 1, outputs: 14},
+			{lanes: 16, per: 8, stride: 2, outputs: 7}, {lanes: 16, per: 8, stride: 2, outputs: 8}, {lanes: 16, per: 8, stride: 2, outputs: 14},
+		},
 		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}, {lanes: 16, per: 8, positions: 4}, {lanes: 16, positions: 4}},
 		outers:      []outerTile{{rows: 12, width: 16, vector: 16}, {rows: 12, width: 32, vector: 16}, {rows: 8, width: 48, vector: 16}},
 		narrows: []narrowTile{

@@ -102,6 +102,13 @@ func main() {
 			direct(avx512, 0, stride, outputs, 2)
 		}
 	}
+	for _, per := range []int{2, 4, 8} {
+		for _, stride := range []int{1, 2} {
+			for _, outputs := range []int{7, 8, 14} {
+				dealtDirect(per, stride, outputs)
+			}
+		}
+	}
 	directGrad(avx512, 0, 4)
 	laneMasks()
 	rows()
