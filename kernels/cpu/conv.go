@@ -7,8 +7,9 @@ import "cleave/kernels"
 // it runs); a filter gradient is sums over positions (filtergrad.go, accumulate.go). Tiles
 // (tile.go) hold the sums in registers; 3×3 ones in groups that fill vectors need no copy of
 // the source (direct.go), those in narrow groups read one in an order of its own on AVX-512
-// (dealttile.go), as filter gradients of narrow groups do (narrowgrad.go). A 1×1 convolution has all its positions in one row; with one position, as
-// in linear layers, dot products and linearGrad take its place.
+// (dealttile.go), as filter gradients of narrow groups do (narrowgrad.go). A 1×1
+// convolution has all its positions in one row; with one position, as in linear layers, dot
+// products and linearGrad take its place.
 // Which of them runs a call is decided in choice.go.
 
 func bindConvForward(c *call) (kernels.Launch, error) {
