@@ -26,13 +26,14 @@ type blocking struct {
 const (
 	enough      = 384      // positions for which filter elements are worth loading
 	someJobs    = 4        // for each thread
+	sumLength   = 1 << 10  // products that are added up one by one at most
 	inPlacePass = 64 << 10 // bytes of filter elements for which pixels that are not copied are read whole
 )
 
 // choose divides a product for a tier, a number of threads and caches. It is a function of
 // its arguments alone.
 func (p *product) choose(t *tier, threads int) blocking {
-	passBytes, panelFloats := t.caches.product()
+	passBytes, panelFloats := t.caches.product(false)
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
@@ -56,10 +57,13 @@ func (p *product) choose(t *tier, threads int) blocking {
 			b.width += k.width
 			widest = max(widest, k.width)
 		}
-		if b.inPlace && 4*p.channels*taps*widest <= inPlacePass {
+		switch {
+		case t.asks && widest > t.lanes:
+			passBytes, _ = t.caches.product(true)
+		case b.inPlace && 4*p.channels*taps*widest <= inPlacePass:
 			passBytes = inPlacePass
 		}
-		if pass := passBytes / 4 / widest; p.channels*taps > pass {
+		if pass := min(passBytes/4/widest, sumLength); p.channels*taps > pass {
 			b.channels = roundUp(ceil(p.channels, ceil(p.channels*taps, pass)), 4)
 		}
 		b.pitch = b.channels

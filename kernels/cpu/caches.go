@@ -13,8 +13,12 @@ var (
 )
 
 // product returns the bytes of the filter elements of a pass over a job's outputs, which
-// stay in the first-level cache, and the floats of a panel, which stays in the second.
-func (c caches) product() (passBytes, panelFloats int) {
+// stay in the first-level cache or, if tiles ask for them, the second, and the floats of a
+// panel, which stays in the second.
+func (c caches) product(asks bool) (passBytes, panelFloats int) {
+	if asks {
+		return c.second / 4, c.second / 2 / 4
+	}
 	return c.first * 13 / 16, c.second / 2 / 4
 }
 

@@ -38,7 +38,6 @@ const (
 	rightEnd = 2
 
 	wideStep    = 4        // divides the channels of a group that is not narrow
-	directSums  = 1 << 10  // products that are added up one by one at most
 	directBytes = 16 << 20 // of source and outputs that no cache is expected to hold
 	directRows  = 8        // of outputs, about, make a job
 )
@@ -56,7 +55,7 @@ func (p *product) direct(t *tier) *directTile {
 		if d.per > 0 && (p.m != d.per || p.channels != d.per || p.groups*d.per%d.lanes != 0) {
 			continue
 		}
-		if d.per == 0 && (p.m%d.width() != 0 || p.channels%wideStep != 0 || 9*p.channels > directSums) {
+		if d.per == 0 && (p.m%d.width() != 0 || p.channels%wideStep != 0 || 9*p.channels > sumLength) {
 			continue
 		}
 		if c := d.cost(p.targets[0].cols); best == nil || c < least {

@@ -44,7 +44,7 @@ func (p *product) directGrad(t *tier) *directGradTile {
 			continue
 		}
 		if d.per > 0 && p.m == d.per && p.channels == d.per && p.groups*d.per%d.lanes == 0 ||
-			d.per == 0 && p.m%d.lanes == 0 && p.channels%wideStep == 0 && 9*p.channels <= directSums {
+			d.per == 0 && p.m%d.lanes == 0 && p.channels%wideStep == 0 && 9*p.channels <= sumLength {
 			return d
 		}
 	}

@@ -49,7 +49,7 @@ func (c *call) linearDataGrad(l *linearDataGrad, dy, w, dx *view) kernels.Launch
 		n = min(n, l.samples-1)
 		table.at, table.to = append(table.at, n*dy.st[0]), append(table.to, n*dx.st[0])
 	}
-	runs := [2][]int{{0, l.kb}, {0, l.k - (ceil(l.k, l.kb)-1)*l.kb}}
+	runs := [2][]int{{0, l.kb, 0}, {0, l.k - (ceil(l.k, l.kb)-1)*l.kb, 0}}
 	low := float32(math.Inf(-1))
 	body := func(thread, job int) {
 		local := ws[thread*size:][:size]

@@ -61,7 +61,6 @@ begin:
 	MOVQ  ahead+176(FP), R15
 	LEAQ  (R13)(R13*1), R14
 	SUBQ  R12, R14
-	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -69,9 +68,12 @@ begin:
 	JZ    store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000020, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS      (DX), Y8
@@ -97,7 +99,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, 24(SP)
+	SUBQ         $0x03, 24(SP)
 	JNZ          run
 
 store:
@@ -408,7 +410,6 @@ begin:
 	MOVQ  ahead+176(FP), R13
 	LEAQ  (R11)(R11*1), R12
 	SUBQ  R10, R12
-	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -416,9 +417,12 @@ begin:
 	JZ    store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000040, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS      (DX), Y12
@@ -447,7 +451,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, 24(SP)
+	SUBQ         $0x03, 24(SP)
 	JNZ          run
 
 store:
@@ -719,7 +723,6 @@ begin:
 	MOVQ  ahead+176(FP), R11
 	LEAQ  (R9)(R9*1), R10
 	SUBQ  R8, R10
-	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -727,9 +730,12 @@ begin:
 	JZ    store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000060, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS      (DX), Y12
@@ -757,7 +763,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, 24(SP)
+	SUBQ         $0x03, 24(SP)
 	JNZ          run
 
 store:
@@ -979,7 +985,6 @@ begin:
 	MOVQ  ahead+176(FP), R15
 	LEAQ  (R13)(R13*1), R14
 	SUBQ  R12, R14
-	MOVQ  w_base+0(FP), DX
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -987,9 +992,12 @@ begin:
 	JZ    store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000020, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS     (DX), Y8
@@ -1007,7 +1015,7 @@ step:
 	ADDQ        $0x08, AX
 	CMPQ        AX, CX
 	JLT         step
-	SUBQ        $0x02, 24(SP)
+	SUBQ        $0x03, 24(SP)
 	JNZ         run
 
 store:
@@ -1345,7 +1353,6 @@ begin:
 	MOVQ       ahead+176(FP), R15
 	LEAQ       (R13)(R13*1), R14
 	SUBQ       R12, R14
-	MOVQ       w_base+0(FP), DX
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1353,9 +1360,27 @@ begin:
 	JZ         store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ             16(BX), AX
+	IMUL3Q           $0x00000040, AX, DX
+	ADDQ             w_base+0(FP), DX
+	MOVQ             (BX), AX
+	MOVQ             8(BX), CX
+	TESTB            $0x01, 16(BX)
+	LEAQ             24(BX), BX
+	JZ               even
+	VMOVUPS          (DX), Z8
+	VFMADD231PS.BCST (SI)(AX*4), Z8, Z9
+	VFMADD231PS.BCST (DI)(AX*4), Z8, Z10
+	VFMADD231PS.BCST (R8)(AX*4), Z8, Z11
+	VFMADD231PS.BCST (R9)(AX*4), Z8, Z12
+	VFMADD231PS.BCST (R10)(AX*4), Z8, Z13
+	VFMADD231PS.BCST (R11)(AX*4), Z8, Z14
+	VFMADD231PS.BCST (R12)(AX*4), Z8, Z15
+	VFMADD231PS.BCST (R13)(AX*4), Z8, Z16
+	ADDQ             $0x40, DX
+	INCQ             AX
+
+even:
 	DECQ CX
 	CMPQ AX, CX
 	JGE  rest
@@ -1409,7 +1434,7 @@ step:
 	JLT              step
 
 ran:
-	SUBQ $0x02, 24(SP)
+	SUBQ $0x03, 24(SP)
 	JNZ  run
 
 store:
@@ -1591,7 +1616,6 @@ begin:
 	MOVQ       ahead+176(FP), R15
 	LEAQ       (R13)(R13*1), R14
 	SUBQ       R12, R14
-	MOVQ       w_base+0(FP), DX
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1599,13 +1623,18 @@ begin:
 	JZ         store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000080, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS      (DX), Z16
+	PREFETCHT0   768(DX)
 	VMOVUPS      64(DX), Z17
+	PREFETCHT0   832(DX)
 	PREFETCHT1   (R14)
 	ADDQ         R15, R14
 	VBROADCASTSS (SI)(AX*4), Z18
@@ -1636,7 +1665,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, 24(SP)
+	SUBQ         $0x03, 24(SP)
 	JNZ          run
 
 store:
@@ -1859,7 +1888,6 @@ begin:
 	MOVQ       ahead+176(FP), R15
 	LEAQ       (R13)(R13*1), R14
 	SUBQ       R12, R14
-	MOVQ       w_base+0(FP), DX
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1867,14 +1895,20 @@ begin:
 	JZ         store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x000000c0, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS      (DX), Z24
+	PREFETCHT0   1152(DX)
 	VMOVUPS      64(DX), Z25
+	PREFETCHT0   1216(DX)
 	VMOVUPS      128(DX), Z26
+	PREFETCHT0   1280(DX)
 	PREFETCHT1   (R14)
 	ADDQ         R15, R14
 	VBROADCASTSS (SI)(AX*4), Z27
@@ -1913,7 +1947,7 @@ step:
 	INCQ         AX
 	CMPQ         AX, CX
 	JLT          step
-	SUBQ         $0x02, 24(SP)
+	SUBQ         $0x03, 24(SP)
 	JNZ          run
 
 store:
@@ -2110,7 +2144,6 @@ begin:
 	MOVQ       ahead+176(FP), R15
 	LEAQ       (R13)(R13*1), R14
 	SUBQ       R12, R14
-	MOVQ       w_base+0(FP), DX
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -2118,9 +2151,12 @@ begin:
 	JZ         store
 
 run:
-	MOVQ (BX), AX
-	MOVQ 8(BX), CX
-	ADDQ $0x10, BX
+	MOVQ   16(BX), AX
+	IMUL3Q $0x00000040, AX, DX
+	ADDQ   w_base+0(FP), DX
+	MOVQ   (BX), AX
+	MOVQ   8(BX), CX
+	ADDQ   $0x18, BX
 
 step:
 	VMOVUPS     (DX), Z8
@@ -2138,7 +2174,7 @@ step:
 	ADDQ        $0x10, AX
 	CMPQ        AX, CX
 	JLT         step
-	SUBQ        $0x02, 24(SP)
+	SUBQ        $0x03, 24(SP)
 	JNZ         run
 
 store:

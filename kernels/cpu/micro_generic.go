@@ -22,8 +22,8 @@ func reference(positions, width, vector int, lanes bool, w, x []float32, runs, a
 				if len(start) > 0 {
 					*s = start[v]
 				}
-				step := 0
-				for r := 0; r < len(runs); r += 2 {
+				for r := 0; r < len(runs); r += 3 {
+					step := runs[r+2]
 					for i := runs[r]; i < runs[r+1]; step++ {
 						if lanes {
 							*s += w[step*width+v] * x[at[tile+p]+i+v]
@@ -177,8 +177,8 @@ func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []floa
 		}
 		a, b, c, d := s[0][0], s[0][1], s[0][2], s[0][3]
 		e, f, g, h := s[1][0], s[1][1], s[1][2], s[1][3]
-		rest := w
-		for r := 0; r < len(runs); r += 2 {
+		for r := 0; r < len(runs); r += 3 {
+			rest := w[4*runs[r+2]:]
 			x0, x1 := x[at[0]+runs[r]:at[0]+runs[r+1]], x[at[1]+runs[r]:at[1]+runs[r+1]]
 			x1 = x1[:len(x0)]
 			for i, u := range x0 {
@@ -219,8 +219,9 @@ func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []flo
 	}
 	for i, from := range at {
 		s := [4]float32(start)
-		a, b, c, d, rest := s[0], s[1], s[2], s[3], w
-		for r := 0; r < len(runs); r += 2 {
+		a, b, c, d := s[0], s[1], s[2], s[3]
+		for r := 0; r < len(runs); r += 3 {
+			rest := w[4*runs[r+2]:]
 			for j := runs[r]; j < runs[r+1]; j += 4 {
 				v, q := x[from+j:][:4], rest[:4]
 				rest = rest[4:]

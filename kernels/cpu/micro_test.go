@@ -63,7 +63,7 @@ func dealInReference(t *tier) dealFunc {
 func TestTilesComputeTheirReference(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	check := func(t *testing.T, k *tile, step int, want tileFunc) {
-		for _, runs := range [][]int{{}, {3 * step, 4 * step}, {0, 5 * step, 7 * step, 8 * step, 2 * step, 3 * step}} {
+		for _, runs := range [][]int{{}, {3 * step, 4 * step, 2}, {0, 5 * step, 0, 7 * step, 8 * step, 5, 2 * step, 3 * step, 9}} {
 			for _, tiles := range []int{1, 3} {
 				for last := 1; last <= k.vector; last++ {
 					for _, start := range [][]float32{nil, randoms(r, k.width)} {

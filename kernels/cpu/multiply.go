@@ -6,16 +6,6 @@ import (
 	"cleave/kernels"
 )
 
-// positions is a table for tiles: where the source and the output of each position of a
-// block begin, from the block's own. The last is repeated for tiles that need more.
-type positions struct {
-	at, to []int
-	n      int
-}
-
-// tableSlack is more positions than any tile has.
-const tableSlack = 16
-
 // bound is a product bound to its operands.
 type bound struct {
 	p *product
@@ -27,15 +17,14 @@ type bound struct {
 	bias    *view // nil: none
 	low     float32
 	ops     *rowOps
-	packs   []float32 // all bundles' packed filters
-	starts  []float32 // and what their sums begin with
-	panels  []float32 // of all threads
-	size    int       // floats of a bundle's packed filters
-	tables  [][8]positions
-	runs    [][2][]int // of each target: those of a whole pass and of the last
-	counts  [3]int     // blocks of samples, rows and columns
-	deal    dealFunc   // for a dealtTile
-	order   []int32    // its own
+	packs   []float32       // all bundles' packed filters
+	starts  []float32       // and what their sums begin with
+	panels  []float32       // of all threads
+	size    int             // floats of a bundle's packed filters
+	blocks  [3]blocks       // of samples, rows and columns
+	tables  [][][]positions // of each target, for each kind of block
+	deal    dealFunc        // for a dealtTile
+	order   []int32         // its own
 }
 
 // launch returns a launch for out ← filters × source.
@@ -80,68 +69,6 @@ func (b *bound) steps() (sample, row, col int) {
 	return b.copied[0] * row, row, col
 }
 
-// tabulate fills the tables of positions and of runs.
-func (b *bound) tabulate() {
-	sample, row, col := b.steps()
-	_, _, rows, cols, _ := b.p.reach()
-	b.counts = [3]int{ceil(b.p.samples, b.samples), ceil(rows, b.rows), ceil(cols, b.cols)}
-	last := func(n, size, count int) int { return min(n, count-(ceil(count, size)-1)*size) }
-	for _, t := range b.p.targets {
-		var tables [8]positions
-		for v := range tables {
-			sizes := [3]int{b.samples, min(b.rows, t.rows), min(b.cols, t.cols)}
-			if v&1 != 0 {
-				sizes[0] = last(b.samples, b.samples, b.p.samples)
-			}
-			if v&2 != 0 {
-				sizes[1] = t.rows - (b.counts[1]-1)*b.rows
-			}
-			if v&4 != 0 {
-				sizes[2] = t.cols - (b.counts[2]-1)*b.cols
-			}
-			tables[v] = b.table(&t, sizes, sample, row, col)
-		}
-		b.tables = append(b.tables, tables)
-		var runs [2][]int
-		for i, count := range []int{b.channels, b.p.channels - (ceil(b.p.channels, b.channels)-1)*b.channels} {
-			n := count
-			if b.lanes {
-				n = b.per * b.width
-			}
-			for _, k := range t.taps {
-				at := k.down*row + k.across*col
-				if r := runs[i]; len(r) > 0 && r[len(r)-1] == at {
-					r[len(r)-1] += n
-				} else {
-					runs[i] = append(r, at, at+n)
-				}
-			}
-		}
-		b.runs = append(b.runs, runs)
-	}
-}
-
-func (b *bound) table(t *target, sizes [3]int, sample, row, col int) positions {
-	var p positions
-	if min(sizes[1], sizes[2]) < 1 {
-		return p
-	}
-	p.n = sizes[0] * sizes[1] * sizes[2]
-	p.at, p.to = make([]int, 0, p.n+tableSlack), make([]int, 0, p.n+tableSlack)
-	for n := range sizes[0] {
-		for h := range sizes[1] {
-			for w := range sizes[2] {
-				p.at = append(p.at, n*sample+h*b.p.stride[0]*row+w*b.p.stride[1]*col)
-				p.to = append(p.to, n*b.out.st[0]+h*t.step[0]*b.out.st[2]+w*t.step[1]*b.out.st[3])
-			}
-		}
-	}
-	for range tableSlack {
-		p.at, p.to = append(p.at, p.at[p.n-1]), append(p.to, p.to[p.n-1])
-	}
-	return p
-}
-
 // prepare packs a part of a bundle's filters and what its sums begin with.
 func (b *bound) prepare(bundle, index int) {
 	k := &b.parts[index]
@@ -180,28 +107,27 @@ func (b *bound) job(panel []float32, job int) {
 	}
 	firstPart := cut(ceil(len(b.parts), b.few)) * b.few
 	firstBundle := cut(ceil(b.bundles, b.some)) * b.some
-	var variant int
+	var kind [3]int
 	var corner [3]int // sample, row, column of positions
-	for i, axis := range []int{2, 1, 0} {
-		at := cut(b.counts[axis])
-		corner[axis] = at * []int{b.samples, b.rows, b.cols}[axis]
-		if at == b.counts[axis]-1 {
-			variant |= 4 >> i
-		}
+	for _, axis := range []int{2, 1, 0} {
+		of := &b.blocks[axis]
+		at := cut(len(of.kinds))
+		corner[axis], kind[axis] = at*of.size, of.kinds[at]
 	}
+	which := (kind[0]*len(b.blocks[1].first)+kind[1])*len(b.blocks[2].first) + kind[2]
 	if !b.inPlace {
 		clear(panel)
 	}
 	parts := b.parts[firstPart:min(firstPart+b.few, len(b.parts))]
 	for bundle := firstBundle; bundle < min(firstBundle+b.some, b.bundles); bundle++ {
 		for c0 := 0; c0 < b.p.channels; c0 += b.channels {
-			b.pass(panel, bundle, parts, corner, variant, c0)
+			b.pass(panel, bundle, parts, corner, which, c0)
 		}
 	}
 }
 
-// pass adds the products of some source channels of a bundle.
-func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, variant, c0 int) {
+// pass adds the products of some source channels of a bundle, for a block of the which-th kind.
+func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, which, c0 int) {
 	first, end := b.outputs(bundle)
 	count := min(b.channels, b.p.channels-c0)
 	from, whole := first, end-first // the source's channels
@@ -221,17 +147,16 @@ func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, v
 	}
 	packed := b.packs[bundle*b.size:]
 	for i := range b.p.targets {
-		t, table := &b.p.targets[i], &b.tables[i][variant]
+		t, table := &b.p.targets[i], b.tables[i][which]
 		floats := len(t.taps) * b.p.channels
 		mine := packed[:floats*b.width]
 		packed = packed[floats*b.width:]
-		if table.n == 0 || floats == 0 && c0 > 0 {
+		if floats == 0 && c0 > 0 {
 			continue
 		}
 		y := b.out.f[b.out.pos(corner[0], first, t.first[0]+corner[1]*t.step[0], t.first[1]+corner[2]*t.step[1]):]
 		for j := range parts {
 			k := &parts[j]
-			n := roundUp(table.n, k.positions)
 			var start []float32
 			if c0 == 0 {
 				start = b.starts[bundle*b.width+k.first:][:k.width]
@@ -245,7 +170,11 @@ func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, v
 				ahead = 4 * k.positions
 			}
 			w := mine[floats*k.first+len(t.taps)*c0*k.width:]
-			k.run(w, x, b.runs[i][ends], table.at[:n], y[k.first:], table.to[:n], start, last, ahead, low)
+			for l := range table {
+				at := &table[l]
+				n := roundUp(at.n, k.positions)
+				k.run(w, x, at.runs[ends], at.at[:n], y[k.first:], at.to[:n], start, last, ahead, low)
+			}
 		}
 	}
 }

@@ -13,6 +13,9 @@ type target struct {
 	step       [2]int
 }
 
+// extent is the target's rows or columns.
+func (t *target) extent(axis int) int { return []int{t.rows, t.cols}[axis] }
+
 // product is the geometry of filters × source: of a convolution or its data gradient.
 // Position (i, j) of a target takes source rows i·stride − margin + down.
 type product struct {
@@ -85,6 +88,15 @@ func (p *product) reach() (down, across, rows, cols, taps int) {
 		}
 	}
 	return
+}
+
+// taking returns the first of n positions from i on, and the first behind them, whose taps at
+// some distances along an axis, the first to the last, lie in the source: those of one at least.
+func (p *product) taking(axis, first, last, i, n int) (from, to int) {
+	stride, beside := p.stride[axis], p.margin[axis]-i*p.stride[axis]
+	from = max(0, ceil(beside-last, stride))
+	to = min(n, ceil(p.size[axis]+beside-first, stride))
+	return from, to
 }
 
 // padded reports whether any tap of any position lies beside the source.

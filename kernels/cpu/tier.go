@@ -24,6 +24,7 @@ type tier struct {
 	dots        []dotTile        // of linear layers
 	rows        rowOps
 	caches      caches // that calls are divided for
+	asks        bool   // tiles of several vectors ask for filter elements before they take them
 	beyond      bool   // tiles may read beyond an operand, and drop what they read
 }
 

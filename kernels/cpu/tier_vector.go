@@ -70,5 +70,6 @@ var (
 		dealt:  true,
 		dots:   []dotTile{{mr: 5, nr: 5}, {mr: 4, nr: 3}, {mr: 1, nr: 8}},
 		caches: largeCaches,
+		asks:   true,
 	}
 )

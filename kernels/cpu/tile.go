@@ -14,10 +14,10 @@ type tile struct {
 // tileFunc runs a tile once for each `positions` elements of at and to.
 //
 // Position p's x begins at x[at[p]], its outputs are y[to[p]] and those behind it. The
-// steps are the elements of runs: pairs of first and end, relative to at[p]; filter
-// elements lie step by step in w. Sums begin with start, one value for each channel, or if
-// it is empty are added to what y holds, which is read before any of the tile's outputs is
-// written; outputs are no less than low. Of the last vector's lanes only last are read
+// steps are the elements of runs: triples of first and end, relative to at[p], and of the
+// step in w, where filter elements lie step by step, that the first takes. Sums begin with
+// start, one value for each channel, or if it is empty are added to what y holds, which is
+// read before any of the tile's outputs is written; outputs are no less than low. Of the last vector's lanes only last are read
 // and written. With each step the caches are asked for another line, ahead bytes on, from
 // where the tile's next positions would begin.
 //

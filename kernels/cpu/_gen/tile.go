@@ -18,6 +18,9 @@ func inMemory(c gotypes.Component) Mem {
 	return addr.Addr
 }
 
+// stepsAhead is how many steps before they are used filter elements are asked for.
+const stepsAhead = 6
+
 // tile writes a tile: the sums of some positions × vectors stay in registers while the
 // loop runs over the steps; a loop around it goes from positions to positions.
 func tile(v vectors, positions, nv int, lanes bool) {
@@ -94,18 +97,30 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	next, step := GP64(), Load(Param("ahead"), GP64())
 	LEAQ(Mem{Base: ptr[positions-1], Index: ptr[positions-1], Scale: 1}, next)
 	SUBQ(ptr[positions-2], next)
-	MOVQ(inMemory(Param("w").Base()), w)
 	MOVQ(inMemory(Param("runs").Base()), run)
 	MOVQ(inMemory(Param("runs").Len()), idx)
 	MOVQ(idx, runs)
 	TESTQ(idx, idx)
 	JZ(LabelRef("store"))
 	Label("run")
+	MOVQ(Mem{Base: run, Disp: 16}, idx)
+	IMUL3Q(U32(uint32(nv*v.lanes*4)), idx, w)
+	ADDQ(inMemory(Param("w").Base()), w)
 	MOVQ(Mem{Base: run}, idx)
 	MOVQ(Mem{Base: run, Disp: 8}, end)
-	ADDQ(Imm(16), run)
 	// One vector's sums are too few to wait for each other: two steps have sums of their own.
+	// Which they are does not depend on where a run begins.
 	if odd != nil {
+		TESTB(Imm(1), Mem{Base: run, Disp: 16})
+		LEAQ(Mem{Base: run, Disp: 24}, run)
+		JZ(LabelRef("even"))
+		VMOVUPS(Mem{Base: w}, ws[0])
+		for p := range ptr {
+			VFMADD231PS_BCST(Mem{Base: ptr[p], Index: idx, Scale: 4}, ws[0], odd[p])
+		}
+		ADDQ(Imm(uint64(4*v.lanes)), w)
+		INCQ(idx)
+		Label("even")
 		DECQ(end)
 		CMPQ(idx, end)
 		JGE(LabelRef("rest"))
@@ -127,10 +142,15 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		INCQ(end)
 		CMPQ(idx, end)
 		JGE(LabelRef("ran"))
+	} else {
+		ADDQ(Imm(24), run)
 	}
 	Label("step")
 	for i, r := range ws {
 		VMOVUPS(Mem{Base: w, Disp: i * v.lanes * 4}, r)
+		if v.lanes == 16 && nv > 1 { // filter elements of long passes lie in the second-level cache
+			PREFETCHT0(Mem{Base: w, Disp: (i + stepsAhead*nv) * v.lanes * 4})
+		}
 	}
 	PREFETCHT1(Mem{Base: next})
 	ADDQ(step, next)
@@ -162,7 +182,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	CMPQ(idx, end)
 	JLT(LabelRef("step"))
 	Label("ran")
-	SUBQ(Imm(2), runs)
+	SUBQ(Imm(3), runs)
 	JNZ(LabelRef("run"))
 
 	Label("store")
