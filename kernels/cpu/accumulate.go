@@ -128,12 +128,21 @@ func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner 
 	}
 	filters := min(b.kb, b.k-k0)
 	for _, r := range b.runs {
+		down := r.taps[0].down
+		h0, h1 := b.src.taking(0, down, down, corner[1], rows)
 		for _, o := range r.tiles {
-			from := x[r.taps[0].down*line+r.taps[0].across*col+o.first:]
-			strips := ceil(filters, o.rows)
-			lines, step := next.take(strips * images * rows * cols)
-			o.run(dy, from, strips, images, rows, cols, dyImage, dyRow, dyCol, image, b.stride[0]*line, b.stride[1]*col, sums, lines, step)
+			mine := sums
 			sums = sums[b.strips(o)*o.sums():]
+			left, right := r.taps[o.first/b.cb], r.taps[min(o.first+o.width-1, len(r.taps)*b.cb-1)/b.cb]
+			w0, w1 := b.src.taking(1, left.across, right.across, corner[2], cols)
+			if h0 >= h1 || w0 >= w1 {
+				continue
+			}
+			xRow, xCol := b.stride[0]*line, b.stride[1]*col
+			from := x[down*line+r.taps[0].across*col+o.first+h0*xRow+w0*xCol:]
+			strips := ceil(filters, o.rows)
+			lines, step := next.take(strips * images * (h1 - h0) * (w1 - w0))
+			o.run(dy[h0*dyRow+w0*dyCol:], from, strips, images, h1-h0, w1-w0, dyImage, dyRow, dyCol, image, xRow, xCol, mine, lines, step)
 		}
 	}
 }
