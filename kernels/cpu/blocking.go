@@ -72,7 +72,11 @@ func (p *product) choose(t *tier, threads int) blocking {
 	// Rows and columns of positions whose source makes a panel.
 	b.cols = cols
 	if most := max(1, panelFloats/2/(b.pitch+b.width)); extent(cols, 1, across) > most && rows == 1 || extent(cols, 1, across) > 2*most {
-		b.cols = even(cols, max(16, (most-1-across)/p.stride[1]+1))
+		least := 16
+		if b.inPlace && 4*p.channels*taps*b.width > t.caches.second/2 {
+			least = enough
+		}
+		b.cols = even(cols, max(least, (most-1-across)/p.stride[1]+1))
 	}
 	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))
 	b.rows = even(rows, max(1, (lines-1-down)/p.stride[0]+1))
