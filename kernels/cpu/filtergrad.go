@@ -53,8 +53,14 @@ func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
 	down, across, rows, cols, taps := p.reach()
 	f := &filterGrad{geometry: g, src: p}
 	f.some = min(g.groups, ceil(32, f.c)) // neighbours in memory: a few make whole cache lines
-	f.cb = min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, 128)))), 8))
-	f.kb = min(f.k, roundUp(even(f.k, max(16, gradSums/(taps*f.cb))), 4))
+	least := 0
+	for filters := 128; filters <= 512; filters *= 2 {
+		cb := min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, filters)))), 8))
+		kb := min(f.k, roundUp(even(f.k, max(16, gradSums/(taps*cb))), 4))
+		if copied := f.c*ceil(f.k, kb) + f.k*ceil(f.c, cb); least == 0 || copied < least {
+			least, f.cb, f.kb = copied, cb, kb
+		}
+	}
 	f.pitch = f.cb
 	// Blocks of positions decide the order of sums: they depend on shapes only.
 	extent := func(positions, axis, reach int) int { return (positions-1)*g.stride[axis] + 1 + reach }
