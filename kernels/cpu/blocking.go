@@ -78,6 +78,9 @@ func (p *product) choose(t *tier, threads int) blocking {
 		}
 		b.cols = even(cols, max(least, (most-1-across)/p.stride[1]+1))
 	}
+	if rows == 1 {
+		b.cols = roundUp(b.cols, b.parts[0].positions) // whole tiles
+	}
 	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))
 	b.rows = even(rows, max(1, (lines-1-down)/p.stride[0]+1))
 	b.samples = 1
@@ -98,7 +101,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 		case b.rows*b.cols > 4*enough && b.rows > 1:
 			b.rows = ceil(b.rows, 2)
 		case b.rows == 1 && b.cols > enough/2:
-			b.cols = ceil(b.cols, 2)
+			b.cols = roundUp(ceil(b.cols, 2), b.parts[0].positions)
 		case b.few > 1:
 			b.few = ceil(b.few, 2)
 		default:
