@@ -51,7 +51,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 		b.parts = []part{{tile: &t.lanesTile, last: lanes}}
 		b.width, b.pitch = lanes, m*lanes
 	} else {
-		b.parts = cover(t.tiles, p.m)
+		b.parts = cover(t.tilesFor(p.m), p.m)
 		widest := 0
 		for _, k := range b.parts {
 			b.width += k.width

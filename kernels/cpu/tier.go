@@ -12,6 +12,7 @@ type tier struct {
 	name        string
 	lanes       int              // of a vector
 	tiles       []tile           // of convolutions and their data gradients
+	half        *tier            // whose tiles are used where half of a vector is enough; nil: none
 	lanesTile   tile             // the same in lanes
 	spread      int              // the most channels of a group for which it is used: 1, 2, 4 …
 	direct      []directTile     // of narrow groups that are read where they are
@@ -26,6 +27,14 @@ type tier struct {
 	caches      caches // that calls are divided for
 	asks        bool   // tiles of several vectors ask for filter elements before they take them
 	beyond      bool   // tiles may read beyond an operand, and drop what they read
+}
+
+// tilesFor returns the tiles for groups of m output channels.
+func (t *tier) tilesFor(m int) []tile {
+	if t.half != nil && m <= t.half.lanes {
+		return t.half.tiles
+	}
+	return t.tiles
 }
 
 // whole reports whether tiles may read n channels where they are, unit at a time. Tiles in

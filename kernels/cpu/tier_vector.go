@@ -33,6 +33,7 @@ var (
 		name:      "avx512",
 		beyond:    true,
 		lanes:     16,
+		half:      &avx2,
 		tiles:     []tile{{positions: 8, width: 16, vector: 16}, {positions: 8, width: 32, vector: 16}, {positions: 8, width: 48, vector: 16}},
 		lanesTile: tile{positions: 8, width: 16, vector: 16},
 		spread:    4,
