@@ -33,7 +33,7 @@ const (
 // choose divides a product for a tier, a number of threads and caches. It is a function of
 // its arguments alone.
 func (p *product) choose(t *tier, threads int) blocking {
-	passBytes, panelFloats := t.caches.product(false)
+	_, panelFloats := t.caches.product(false)
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
@@ -57,15 +57,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 			b.width += k.width
 			widest = max(widest, k.width)
 		}
-		switch {
-		case t.asks && widest > t.lanes:
-			passBytes, _ = t.caches.product(true)
-		case b.inPlace && 4*p.channels*taps*widest <= inPlacePass:
-			passBytes = inPlacePass
-		}
-		if pass := min(passBytes/4/widest, sumLength); p.channels*taps > pass {
-			b.channels = roundUp(ceil(p.channels, ceil(p.channels*taps, pass)), 4)
-		}
+		b.channels = p.passChannels(t, b.inPlace, widest)
 		b.pitch = b.channels
 	}
 	extent := func(positions, axis, reach int) int { return (positions-1)*p.stride[axis] + 1 + reach }
@@ -79,7 +71,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 		b.cols = even(cols, max(least, (most-1-across)/p.stride[1]+1))
 	}
 	if rows == 1 {
-		b.cols = roundUp(b.cols, b.parts[0].positions) // whole tiles
+		b.cols = min(cols, roundUp(b.cols, b.parts[0].positions)) // whole tiles
 	}
 	lines := panelFloats / (b.pitch * extent(b.cols, 1, across))
 	b.rows = even(rows, max(1, (lines-1-down)/p.stride[0]+1))
@@ -111,6 +103,21 @@ func (p *product) choose(t *tier, threads int) blocking {
 	}
 	b.copied = [2]int{extent(b.rows, 0, down), extent(b.cols, 1, across)}
 	return b
+}
+
+// passChannels returns the source's channels of a pass with tiles that are so wide at most.
+func (p *product) passChannels(t *tier, inPlace bool, widest int) int {
+	_, _, _, _, taps := p.reach()
+	steps := p.channels * taps
+	bytes, _ := t.caches.product(t.asks && widest > t.lanes)
+	if inPlace && 4*steps*widest <= inPlacePass {
+		bytes = max(bytes, inPlacePass)
+	}
+	most := min(bytes/4/widest, sumLength)
+	if steps <= most {
+		return p.channels
+	}
+	return roundUp(ceil(p.channels, ceil(steps, most)), 4)
 }
 
 // even returns the size of about equal parts of n that are at most so large.
