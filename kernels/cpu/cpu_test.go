@@ -50,6 +50,9 @@ func inGo(t *tier) *tier {
 	for i := range g.directGrads {
 		g.directGrads[i].run = directGradInReference(&g.directGrads[i])
 	}
+	if t.half != nil {
+		g.half = inGo(t.half)
+	}
 	g.dealts = slices.Clone(t.dealts)
 	for i := range g.dealts {
 		g.dealts[i].run = dealtInReference(&g.dealts[i])

@@ -57,6 +57,9 @@ func emulatedTiers(t *testing.T) []*tier {
 		for i, k := range e.dots {
 			e.dots[i].run = emulateDot(t, routines, fmt.Sprintf("dot%s_%dx%d", set(e.lanes), k.mr, k.nr))
 		}
+		if real.half != nil {
+			e.half = out[0]
+		}
 		out = append(out, &e)
 	}
 	return out
