@@ -231,8 +231,8 @@ def main():
             sys.exit(f"{s['name']} has {s['parameters']} parameters here and {peer.parameters(s['name'])} in PyTorch")
     changed = output("git", "status", "--porcelain", "--untracked-files=no")
     command = "scripts/bench-cpu" + (" --quick" if args.quick else "") + f" --threads {args.threads}"
-    if os.environ.get("CLEAVE_CPU"):
-        command = f"CLEAVE_CPU={os.environ['CLEAVE_CPU']} {command}"
+    if ASKED:
+        command = f"CLEAVE_CPU={ASKED} {command}"
     head = {
         "machine": f"{processor()}, {os.cpu_count()} processors, {platform.system()}; load average before the run {load:.1f}",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),

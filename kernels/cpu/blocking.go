@@ -33,7 +33,7 @@ const (
 // choose divides a product for a tier, a number of threads and caches. It is a function of
 // its arguments alone.
 func (p *product) choose(t *tier, threads int) blocking {
-	_, panelFloats := t.caches.product(false)
+	panelFloats := t.caches.panel()
 	down, across, rows, cols, taps := p.reach()
 	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
@@ -57,7 +57,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 			b.width += k.width
 			widest = max(widest, k.width)
 		}
-		b.channels = p.passChannels(t, b.inPlace, widest)
+		b.channels = p.passChannels(t, b.inPlace, widest, taps)
 		b.pitch = b.channels
 	}
 	extent := func(positions, axis, reach int) int { return (positions-1)*p.stride[axis] + 1 + reach }
@@ -105,11 +105,11 @@ func (p *product) choose(t *tier, threads int) blocking {
 	return b
 }
 
-// passChannels returns the source's channels of a pass with tiles that are so wide at most.
-func (p *product) passChannels(t *tier, inPlace bool, widest int) int {
-	_, _, _, _, taps := p.reach()
+// passChannels returns the source's channels of a pass over so many taps with tiles that are
+// so wide at most.
+func (p *product) passChannels(t *tier, inPlace bool, widest, taps int) int {
 	steps := p.channels * taps
-	bytes, _ := t.caches.product(t.asks && widest > t.lanes)
+	bytes := t.caches.pass(t.asks && widest > t.lanes)
 	if inPlace && 4*steps*widest <= inPlacePass {
 		bytes = max(bytes, inPlacePass)
 	}
@@ -122,6 +122,14 @@ func (p *product) passChannels(t *tier, inPlace bool, widest int) int {
 
 // even returns the size of about equal parts of n that are at most so large.
 func even(n, most int) int { return ceil(n, ceil(n, most)) }
+
+// rowBlock returns a block's sample, its first row and its rows where each sample's rows make
+// blocks of a size.
+func rowBlock(block, rows, size int) (n, first, count int) {
+	perSample := ceil(rows, size)
+	first = block % perSample * size
+	return block / perSample, first, min(size, rows-first)
+}
 
 // jobs is how many jobs there are.
 func (p *product) jobs(b *blocking) int {

@@ -12,15 +12,17 @@ var (
 	largeCaches = caches{first: 48 << 10, second: 1 << 20}
 )
 
-// product returns the bytes of the filter elements of a pass over a job's outputs, which
-// stay in the first-level cache or, if tiles ask for them, the second, and the floats of a
-// panel, which stays in the second.
-func (c caches) product(asks bool) (passBytes, panelFloats int) {
+// pass returns the bytes of the filter elements of a pass over a job's outputs, which stay in
+// the first-level cache or, if tiles ask for them, the second.
+func (c caches) pass(asks bool) int {
 	if asks {
-		return c.second / 4, c.second / 2 / 4
+		return c.second / 4
 	}
-	return c.first * 13 / 16, c.second / 2 / 4
+	return c.first * 13 / 16
 }
+
+// panel returns the floats of a product's panel, which stays in the second-level cache.
+func (c caches) panel() int { return c.second / 2 / 4 }
 
 // filterGrad returns the floats of a panel and the sums of a job, which share the
 // second-level cache, and the bytes of a panel and of dy that a tile's strips reach, which

@@ -58,7 +58,7 @@ func (p *product) dealtTile(t *tier) *dealtTile {
 func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	b := p.unitBlocking(d.per, d.lanes)
 	k := &p.targets[0]
-	b.dealt, b.cols, b.width = d, k.cols, d.lanes
+	b.dealt, b.cols = d, k.cols
 	width := (k.cols-1)*d.stride + 3
 	size := func(rows int) int { return spreadOut(((rows-1)*d.stride + 3) * width * d.lanes) }
 	b.rows = even(k.rows, dealtRows)
@@ -86,32 +86,21 @@ func (b *bound) prepareDealt(_, vector int) {
 			}
 		}
 	}
-	starts := b.starts[vector*d.lanes:][:d.lanes]
-	for l := range starts {
-		starts[l] = 0
-		if b.bias != nil {
-			starts[l] = b.bias.f[b.bias.pos(vector*d.lanes+dealtChannel(d.lanes, d.per, l), 0, 0, 0)]
-		}
-	}
+	b.begin(b.starts[vector*d.lanes:][:d.lanes], d.lanes, func(l int) int { return vector*d.lanes + dealtChannel(d.lanes, d.per, l) })
 }
 
 // dealtJob computes some blocks of rows.
 func (b *bound) dealtJob(panel []float32, job int) {
 	k, d := &b.p.targets[0], b.dealt
 	p := dealtPanel{b.deal, d.per, d.lanes, b.copied[1], b.pitch}
-	perSample := ceil(k.rows, b.rows)
-	from, to := job*b.some, min((job+1)*b.some, b.p.samples*perSample)
+	from, to := job*b.some, min((job+1)*b.some, b.p.samples*ceil(k.rows, b.rows))
 	p.clearColumns(panel, b.bundles, b.copied[0], b.p.margin[1], b.p.size[1])
-	place := func(block int) (n, row, rows int) {
-		row = block % perSample * b.rows
-		return block / perSample, row, min(b.rows, k.rows-row)
-	}
 	for block := from; block < to; block++ {
-		n, row, rows := place(block)
+		n, row, rows := rowBlock(block, k.rows, b.rows)
 		p.fill(panel, b.src, n, 0, b.bundles*d.lanes, row*d.stride-b.p.margin[0], (rows-1)*d.stride+3, b.p.margin[1])
 		var next ahead
 		if block+1 < to {
-			n, row, rows := place(block + 1)
+			n, row, rows := rowBlock(block+1, k.rows, b.rows)
 			top := max(0, row*d.stride-b.p.margin[0])
 			next = ahead{b.src.stretch(n, top, 0, (rows-1)*d.stride+3, b.p.size[1]), b.out.stretch(n, row, 0, rows, k.cols)}
 		}

@@ -135,13 +135,7 @@ func (b *bound) prepareDirect(_, bundle int) {
 	for i, tap := range b.p.targets[0].taps {
 		b.packUnits(bundle, b.direct.width(), i/3*3*b.p.channels+i%3, 3, tap.r, tap.s)
 	}
-	starts := b.starts[bundle*b.width:][:b.width]
-	for i := range starts {
-		starts[i] = 0
-		if b.bias != nil {
-			starts[i] = b.bias.f[b.bias.pos(bundle*b.width+i, 0, 0, 0)]
-		}
-	}
+	b.begin(b.starts[bundle*b.width:][:b.width], b.width, func(i int) int { return bundle*b.width + i })
 }
 
 // packUnits packs the elements of one tap of a bundle's filters, in units of a width: those
@@ -199,10 +193,8 @@ func (b *bound) row(n, row int) {
 
 // directJob computes some rows of outputs.
 func (b *bound) directJob(_, job int) {
-	rows := b.p.targets[0].rows
-	blocks := ceil(rows, b.rows)
-	n, first := job/blocks, job%blocks*b.rows
-	for row := first; row < min(first+b.rows, rows); row++ {
+	n, first, count := rowBlock(job, b.p.targets[0].rows, b.rows)
+	for row := first; row < first+count; row++ {
 		b.row(n, row)
 	}
 }

@@ -109,10 +109,8 @@ func (b *bound) gradRow(n, row int) {
 
 // gradJob computes what some rows of dy give.
 func (b *bound) gradJob(_, job int) {
-	rows := b.p.size[0]
-	blocks := ceil(rows, b.rows)
-	n, first := job/blocks, job%blocks*b.rows
-	for row := first; row < min(first+b.rows, rows); row++ {
+	n, first, count := rowBlock(job, b.p.size[0], b.rows)
+	for row := first; row < first+count; row++ {
 		b.gradRow(n, row)
 	}
 }

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"regexp"
@@ -132,6 +131,12 @@ func (m *machine) sliceOfInts(name string, at int64, x []int) {
 	m.ints[at] = x
 }
 
+func (m *machine) parameters(values map[string]int) {
+	for name, v := range values {
+		m.frame[name] = int64(v)
+	}
+}
+
 func newMachine(t *testing.T) *machine {
 	return &machine{t: t, gp: map[string]int64{}, vec: map[string][16]float32{}, frame: map[string]int64{}, floats: map[int64][]float32{}, ints: map[int64][]int{}, scalars: map[string]float32{}, stack: map[int64]int64{}}
 }
@@ -146,7 +151,7 @@ func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFu
 		m.slice("y", 5, y)
 		m.sliceOfInts("to", 6, to)
 		m.slice("start", 7, start)
-		m.frame["last"], m.frame["ahead"] = int64(last), int64(ahead)
+		m.parameters(map[string]int{"last": last, "ahead": ahead})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
@@ -159,9 +164,7 @@ func emulateDirect(t *testing.T, routines map[string]*routine, name string) dire
 		m.slice("x", 2, x)
 		m.slice("y", 3, y)
 		m.slice("start", 4, start)
-		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "xUnit": xUnit, "channels": channels, "yRow": yRow, "yCol": yCol, "units": units, "ends": ends} {
-			m.frame[name] = int64(v)
-		}
+		m.parameters(map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "xUnit": xUnit, "channels": channels, "yRow": yRow, "yCol": yCol, "units": units, "ends": ends})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
@@ -173,9 +176,7 @@ func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) 
 		m.slice("w", 1, w)
 		m.slice("dy", 2, dy)
 		m.slice("dx", 3, dx)
-		for name, v := range map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends} {
-			m.frame[name] = int64(v)
-		}
+		m.parameters(map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends})
 		m.run(name, routines[name])
 	}
 }
@@ -193,9 +194,7 @@ func emulateDealt(t *testing.T, routines map[string]*routine, name string) dealt
 			bits[i] = math.Float32frombits(uint32(o))
 		}
 		m.slice("order", 6, bits)
-		for name, v := range map[string]int{"rows": rows, "xRow": xRow, "yRow": yRow, "yCol": yCol, "step": step} {
-			m.frame[name] = int64(v)
-		}
+		m.parameters(map[string]int{"rows": rows, "xRow": xRow, "yRow": yRow, "yCol": yCol, "step": step})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
@@ -208,9 +207,7 @@ func emulateOuter(t *testing.T, routines map[string]*routine, name string) outer
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
 		m.slice("next", 4, next)
-		for name, v := range map[string]int{"step": step, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol} {
-			m.frame[name] = int64(v)
-		}
+		m.parameters(map[string]int{"step": step, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol})
 		m.run(name, routines[name])
 	}
 }
@@ -222,9 +219,7 @@ func emulateNarrow(t *testing.T, routines map[string]*routine, name string) narr
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
 		m.slice("next", 4, next)
-		for name, v := range map[string]int{"step": step, "strips": strips, "rows": rows, "cols": cols, "dyRow": dyRow, "dyCol": dyCol, "xRow": xRow, "xCol": xCol, "xTap": xTap} {
-			m.frame[name] = int64(v)
-		}
+		m.parameters(map[string]int{"step": step, "strips": strips, "rows": rows, "cols": cols, "dyRow": dyRow, "dyCol": dyCol, "xRow": xRow, "xCol": xCol, "xTap": xTap})
 		m.run(name, routines[name])
 	}
 }
@@ -237,7 +232,7 @@ func emulateDot(t *testing.T, routines map[string]*routine, name string) dotFunc
 		m.slice("b", 3, b)
 		m.sliceOfInts("offB", 4, offB)
 		m.slice("sums", 5, sums)
-		maps.Copy(m.frame, map[string]int64{"n": int64(n), "segments": int64(segments), "stepA": int64(stepA), "stepB": int64(stepB)})
+		m.parameters(map[string]int{"n": n, "segments": segments, "stepA": stepA, "stepB": stepB})
 		m.run(name, routines[name])
 	}
 }

@@ -44,12 +44,8 @@ func (l *linearDataGrad) workspace(threads int) int64 {
 
 func (c *call) linearDataGrad(l *linearDataGrad, dy, w, dx *view) kernels.Launch {
 	ops, pool, ws, size := &c.b.tier.rows, c.b.pool, of[float32](c.ws), l.scratch()
-	var table positions
-	for n := range l.samples + tableSlack {
-		n = min(n, l.samples-1)
-		table.at, table.to = append(table.at, n*dy.st[0]), append(table.to, n*dx.st[0])
-	}
-	runs := [2][]int{{0, l.kb, 0}, {0, l.k - (ceil(l.k, l.kb)-1)*l.kb, 0}}
+	table := newPositions(l.samples, func(n int) (at, to int) { return n * dy.st[0], n * dx.st[0] })
+	table.runs = [2][]int{{0, l.kb, 0}, {0, l.k - (ceil(l.k, l.kb)-1)*l.kb, 0}}
 	low := float32(math.Inf(-1))
 	body := func(thread, job int) {
 		local := ws[thread*size:][:size]
@@ -78,7 +74,7 @@ func (c *call) linearDataGrad(l *linearDataGrad, dy, w, dx *view) kernels.Launch
 					start = zeros[:k.width]
 				}
 				n := roundUp(l.samples, k.positions)
-				k.run(block, dy.f[dy.pos(0, g*l.k+k0, 0, 0):], runs[last], table.at[:n], dx.f[dx.pos(0, g*l.c+c0+k.first, 0, 0):], table.to[:n], start, k.last, 0, low)
+				k.run(block, dy.f[dy.pos(0, g*l.k+k0, 0, 0):], table.runs[last], table.at[:n], dx.f[dx.pos(0, g*l.c+c0+k.first, 0, 0):], table.to[:n], start, k.last, 0, low)
 			}
 		}
 	}

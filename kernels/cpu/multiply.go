@@ -79,14 +79,19 @@ func (b *bound) prepare(bundle, index int) {
 		b.pack(b.packs[at+floats*k.first:][:floats*k.width], t, bundle, k)
 		at += floats * b.width
 	}
-	starts := b.starts[bundle*b.width+k.first:][:k.width]
+	first, end := b.outputs(bundle)
+	first += k.first
+	b.begin(b.starts[bundle*b.width+k.first:][:k.width], min(k.width, end-first), func(i int) int { return first + i })
+}
+
+// begin writes what the sums of some lanes begin with, of which n have an output channel.
+func (b *bound) begin(starts []float32, n int, channel func(i int) int) {
 	clear(starts)
 	if b.bias == nil {
 		return
 	}
-	first, end := b.outputs(bundle)
-	for i := range min(k.width, end-first-k.first) {
-		starts[i] = b.bias.f[b.bias.pos(first+k.first+i, 0, 0, 0)]
+	for i := range n {
+		starts[i] = b.bias.f[b.bias.pos(channel(i), 0, 0, 0)]
 	}
 }
 

@@ -32,11 +32,10 @@ type narrowPart struct {
 }
 
 const (
-	narrowRows  = 16   // of dy, about, make a block
-	narrowLine  = 8    // vectors that are neighbours in memory should make a job
-	narrowPitch = 256  // floats from pixel to pixel at which few share cache sets
-	narrowParts = 16   // jobs, of parts or of vectors, should there be
-	narrowSums  = 1024 // products, about, are added up one by one
+	narrowRows  = 16  // of dy, about, make a block
+	narrowLine  = 8   // vectors that are neighbours in memory should make a job
+	narrowPitch = 256 // floats from pixel to pixel at which few share cache sets
+	narrowParts = 16  // jobs, of parts or of vectors, should there be
 )
 
 // narrowGrad returns how a filter gradient is divided for a tier, or nil if the tier has no
@@ -69,7 +68,7 @@ func (g *geometry) narrowGrad(t *tier) *narrowGrad {
 		f.rb = even(rows, f.rb-1)
 	}
 	f.some = even(f.vectors, max(1, min(together, budget/line(f.rb))))
-	f.sub = max(1, min(f.rb, narrowSums/cols, t.caches.first*3/4/line(1)))
+	f.sub = max(1, min(f.rb, sumLength/cols, t.caches.first*3/4/line(1)))
 	f.copied = [2]int{extent(f.rb), width}
 	f.xVector = spreadOut(f.copied[0] * width * f.lanes)
 	if !f.stay {

@@ -50,9 +50,7 @@ func (b *boundNarrowGrad) job(xs, dys []float32, job int) {
 
 // place returns a block's sample, first row of dy and rows.
 func (b *boundNarrowGrad) place(block int) (n, row, rows int) {
-	perSample := ceil(b.out[0], b.rb)
-	row = block % perSample * b.rb
-	return block / perSample, row, min(b.rb, b.out[0]-row)
+	return rowBlock(block, b.out[0], b.rb)
 }
 
 // block adds the products of a block of rows, and asks for what the next takes.

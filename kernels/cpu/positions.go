@@ -14,6 +14,16 @@ type positions struct {
 // tableSlack is more positions than any tile has.
 const tableSlack = 16
 
+// newPositions returns n positions, without runs.
+func newPositions(n int, place func(i int) (at, to int)) positions {
+	p := positions{n: n}
+	for i := range n + tableSlack {
+		at, to := place(min(i, n-1))
+		p.at, p.to = append(p.at, at), append(p.to, to)
+	}
+	return p
+}
+
 // blocks is how samples, or rows or columns of positions, are divided. Blocks whose positions
 // take the same taps are of one kind.
 type blocks struct {
@@ -140,11 +150,7 @@ func (b *bound) table(t *target, reach [2]int, samples int, first [2]int, rows, 
 		if len(places[take]) == 0 {
 			continue
 		}
-		p := positions{n: len(places[take])}
-		for i := range p.n + tableSlack {
-			place := places[take][min(i, p.n-1)]
-			p.at, p.to = append(p.at, place[0]), append(p.to, place[1])
-		}
+		p := newPositions(len(places[take]), func(i int) (at, to int) { return places[take][i][0], places[take][i][1] })
 		p.runs = [2][]int{
 			b.runs(t, take, b.channels),
 			b.runs(t, take, b.p.channels-(ceil(b.p.channels, b.channels)-1)*b.channels),

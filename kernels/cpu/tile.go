@@ -17,8 +17,8 @@ type tile struct {
 // steps are the elements of runs: triples of first and end, relative to at[p], and of the
 // step in w, where filter elements lie step by step, that the first takes. Sums begin with
 // start, one value for each channel, or if it is empty are added to what y holds, which is
-// read before any of the tile's outputs is written; outputs are no less than low. Of the last vector's lanes only last are read
-// and written. With each step the caches are asked for another line, ahead bytes on, from
+// read before any of the tile's outputs is written; outputs are no less than low. Of the last
+// vector's lanes only last are read and written. With each step the caches are asked for another line, ahead bytes on, from
 // where the tile's next positions would begin.
 //
 // tileReference and lanesReference are the same in Go.
