@@ -5,15 +5,19 @@ import "cleave/kernels"
 // boundFilterGrad is a filter gradient bound to its operands.
 type boundFilterGrad struct {
 	*filterGrad
-	x, dy, dw *view
-	xs, dys   []float32 // the buffers with what tiles read beyond
-	xStays    bool      // x is read where it is
-	dyStays   bool      // and dy
-	padded    bool
-	ops       *rowOps
+	x, dy   *view
+	dw      filters
+	xs, dys []float32 // the buffers with what tiles read beyond
+	xStays  bool      // x is read where it is
+	dyStays bool      // and dy
+	padded  bool
+	ops     *rowOps
 }
 
-func (c *call) filterGrad(f *filterGrad, x, dy, dw *view) kernels.Launch {
+func (c *call) filterGrad(f *filterGrad, x, dy *view, dw filters) kernels.Launch {
+	if f.turned {
+		x, dy, dw = dy, x, dw.turned()
+	}
 	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), ops: &c.b.tier.rows}
 	single := len(f.src.targets[0].taps) == 1 && !b.padded
 	// All blocks of channels are as wide as the first; of filters only those that are there count.
@@ -172,7 +176,7 @@ func (b *boundFilterGrad) store(sums []float32, g, k0, c0 int) {
 			n := min(o.width, len(r.taps)*b.cb-o.first)
 			for s := range b.strips(o) {
 				for i := range min(o.rows, min(b.kb, b.k-k0)-s*o.rows) {
-					b.storeRun(sums[i*o.width:][:n], r, o.first, g*b.k+k0+s*o.rows+i, c0, count)
+					b.storeRun(sums[i*o.width:][:n], r, o.first, g, k0+s*o.rows+i, c0, count)
 				}
 				sums = sums[o.sums():]
 			}
@@ -181,13 +185,17 @@ func (b *boundFilterGrad) store(sums []float32, g, k0, c0 int) {
 }
 
 // storeRun writes a filter's floats of a run from first on.
-func (b *boundFilterGrad) storeRun(from []float32, r run, first, k, c0, count int) {
+func (b *boundFilterGrad) storeRun(from []float32, r run, first, g, k, c0, count int) {
 	for len(from) > 0 {
 		tap, c := r.taps[first/b.cb], first%b.cb
 		n := min(len(from), b.cb-c)
-		to := b.dw.f[b.dw.pos(k, c0, tap.r, tap.s):]
-		if c < count {
-			copy(to[c:], from[:min(n, count-c)])
+		to := b.dw.f[b.dw.pos(g, k, c0, tap):]
+		if n := min(n, count-c); n > 0 && b.dw.channel == 1 {
+			copy(to[c:], from[:n])
+		} else {
+			for i := range max(0, n) {
+				to[(c+i)*b.dw.channel] = from[i]
+			}
 		}
 		from = from[n:]
 		first += n

@@ -29,8 +29,7 @@ func bindConvForward(c *call) (kernels.Launch, error) {
 	if how.linear != nil {
 		return c.linear(how.linear, x, w, y, bias), nil
 	}
-	o := filters{w.f, w.at, g.k * w.st[0], w.st[0], w.st[1], w.st[2], w.st[3]}
-	return c.launch(how.product, how.blocking, o, &fx, &fy, bias), nil
+	return c.launch(how.product, how.blocking, w.filters(g.k), &fx, &fy, bias), nil
 }
 
 func bindConvDataGrad(c *call) (kernels.Launch, error) {
@@ -43,8 +42,7 @@ func bindConvDataGrad(c *call) (kernels.Launch, error) {
 	if how.linearGrad != nil {
 		return c.linearDataGrad(how.linearGrad, dy, w, dx), nil
 	}
-	o := filters{w.f, w.at, g.k * w.st[0], w.st[1], w.st[0], w.st[2], w.st[3]}
-	return c.launch(how.product, how.blocking, o, &fy, &fx, nil), nil
+	return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, nil), nil
 }
 
 func bindConvFilterGrad(c *call) (kernels.Launch, error) {
@@ -57,5 +55,5 @@ func bindConvFilterGrad(c *call) (kernels.Launch, error) {
 	if how.narrowGrad != nil {
 		return c.narrowGrad(how.narrowGrad, &fx, &fy, dw), nil
 	}
-	return c.filterGrad(how.filterGrad, &fx, &fy, dw), nil
+	return c.filterGrad(how.filterGrad, &fx, &fy, dw.filters(g.k)), nil
 }

@@ -17,7 +17,7 @@ import (
 //	lanes       the same where groups share vectors
 //	direct      the same, of a row, from the source where it is
 //	dealt       the same, from a copy in an order of its own
-//	outer       filters x floats of a row of taps
+//	outer       filters x floats of a row of taps; turned: channels x filters
 //	narrow      rows x columns of taps x output channels, of groups that share vectors
 //	dot         samples x outputs of a linear layer
 //	linear tile as tile, of a linear layer's data gradient
@@ -131,6 +131,11 @@ func (w *line) product(p *product, b *blocking) {
 
 func (w *line) filterGrad(f *filterGrad) {
 	w.put("outer")
+	filters, channels := "filters", "ch"
+	if f.turned {
+		w.put(" turned")
+		filters, channels = channels, filters
+	}
 	var names []string
 	for _, r := range f.runs {
 		for _, o := range r.tiles {
@@ -139,8 +144,8 @@ func (w *line) filterGrad(f *filterGrad) {
 	}
 	w.counted(names)
 	w.put(" | block %d×%d×%d", f.nb, f.rb, f.wb)
-	w.share(f.kb, f.k, "filters")
-	w.share(f.cb, f.c, "ch")
+	w.share(f.kb, f.k, filters)
+	w.share(f.cb, f.c, channels)
 	w.share(f.some, f.groups, "groups")
 	if f.parts > 1 {
 		w.put(" | %d parts", f.parts)

@@ -6,6 +6,7 @@ package cpu
 // source's panel make one run of floats. Narrow groups have another (narrowgrad.go).
 type filterGrad struct {
 	*geometry
+	turned  bool     // the source and dy have changed places: filters fill the lanes, and channels are the tiles' rows
 	src     *product // the forward convolution, for its taps
 	some    int      // groups of a job
 	parts   int      // of the blocks of positions, each with sums of its own that are added up in the end; 1: jobs divide the filters
@@ -34,6 +35,8 @@ type outerPart struct {
 const (
 	gradJobs  = 2  // for each thread: they take equally long, and each copies for itself
 	gradParts = 16 // of the positions where a gradient is small
+
+	turnedCost = 90 // per cent at which filters fill the lanes rather than channels
 )
 
 // spreadOut returns a pitch of at least n floats at which columns of a panel do not share
@@ -45,9 +48,29 @@ func spreadOut(n int) int {
 	return (ceil(n, 16) | 1) * 16
 }
 
+// turned returns the geometry of the convolution from y to x whose filter gradient is that of
+// g with filters and channels exchanged: there is one for filters of one tap.
+func (g geometry) turned() (geometry, bool) {
+	one := [2]int{1, 1}
+	if g.kernel != one || g.stride != one || g.before != [2]int{} || g.in != g.out {
+		return g, false
+	}
+	g.c, g.k = g.k, g.c
+	return g, true
+}
+
 // filterGrad divides a filter gradient for a tier, a number of threads and caches. It is a
 // function of its arguments alone.
 func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
+	if turned, ok := g.turned(); ok && outerCost(t.outers, turned.c, turned.k) < outerCost(t.outers, g.c, g.k)*turnedCost/100 {
+		f := turned.divideGrad(t, threads)
+		f.turned = true
+		return f
+	}
+	return g.divideGrad(t, threads)
+}
+
+func (g *geometry) divideGrad(t *tier, threads int) *filterGrad {
 	gradPanel, gradBytes, gradSums := t.caches.filterGrad()
 	p := g.forward()
 	down, across, rows, cols, taps := p.reach()
@@ -136,7 +159,7 @@ func coverOuter(tiles []outerTile, n, k int) []outerPart {
 	for u := 1; u <= units; u++ {
 		best[u] = -1
 		for i, t := range tiles {
-			c := best[max(0, u-t.width/unit)] + ceil(k, t.rows)*t.rows*tileCost(t.rows, t.width/t.vector, t.vector)
+			c := best[max(0, u-t.width/unit)] + t.cost(k)
 			if best[u] < 0 || c < best[u] {
 				best[u], took[u] = c, i
 			}
@@ -150,6 +173,14 @@ func coverOuter(tiles []outerTile, n, k int) []outerPart {
 		u = max(0, u-t.width/unit)
 	}
 	return parts
+}
+
+// outerCost is how long n floats take for k filters.
+func outerCost(tiles []outerTile, n, k int) (cost int) {
+	for _, o := range coverOuter(tiles, n, k) {
+		cost += o.cost(k)
+	}
+	return cost
 }
 
 func (f *filterGrad) jobs() int {

@@ -1,12 +1,28 @@
 package cpu
 
-// filters is the operand that a product packs: element (row, channel, tap) of group g lies
-// at at + g·group + row·row + channel·channel + the tap's r·r + s·s.
+// filters is an operand that a product packs, or a gradient: element (row, channel, tap) of
+// group g lies at at + g·group + row·row + channel·channel + the tap's r·r + s·s.
 type filters struct {
 	f                   []float32
 	at                  int
 	group, row, channel int
 	r, s                int
+}
+
+// pos returns the index of an element.
+func (o *filters) pos(group, row, channel int, k tap) int {
+	return o.at + group*o.group + row*o.row + channel*o.channel + k.r*o.r + k.s*o.s
+}
+
+// filters returns those of w, with k of a group as rows.
+func (w *view) filters(k int) filters {
+	return filters{w.f, w.at, k * w.st[0], w.st[0], w.st[1], w.st[2], w.st[3]}
+}
+
+// turned returns filters with rows and channels exchanged.
+func (o filters) turned() filters {
+	o.row, o.channel = o.channel, o.row
+	return o
 }
 
 // pack packs a part of a bundle's filters for one target: pass by pass over the channels,
@@ -22,7 +38,7 @@ func (b *bound) pack(to []float32, t *target, bundle int, k *part) {
 	for c0 := 0; c0 < b.p.channels; c0 += b.channels {
 		count := min(b.channels, b.p.channels-c0)
 		for _, tap := range t.taps {
-			from := o.f[o.at+bundle*o.group+k.first*o.row+c0*o.channel+tap.r*o.r+tap.s*o.s:]
+			from := o.f[o.pos(bundle, k.first, c0, tap):]
 			if valid < k.width {
 				clear(to[:count*k.width])
 			}
@@ -57,7 +73,7 @@ func (b *bound) packLanes(to []float32, t *target, bundle int) {
 			for l := range lanes {
 				ch, v := bundle*lanes+l, float32(0)
 				if g := ch / b.per; g < b.p.groups {
-					v = o.f[o.at+g*o.group+ch%b.per*o.row+c*o.channel+tap.r*o.r+tap.s*o.s]
+					v = o.f[o.pos(g, ch%b.per, c, tap)]
 				}
 				to[l] = v
 			}

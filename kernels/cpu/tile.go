@@ -43,6 +43,11 @@ type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRo
 // sums is how many sums an outer tile has.
 func (o *outerTile) sums() int { return o.rows * o.width }
 
+// cost is how long an outer tile takes for a position of k filters, in units of its own.
+func (o *outerTile) cost(k int) int {
+	return ceil(k, o.rows) * o.rows * tileCost(o.rows, o.width/o.vector, o.vector)
+}
+
 // cost is how long a tile takes for a position, in 48ths of a cycle: two multiply-adds or two
 // loads in a cycle.
 func (t *tile) cost() int { return tileCost(t.positions, t.width/t.vector, t.vector) }
