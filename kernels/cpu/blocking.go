@@ -20,6 +20,8 @@ type blocking struct {
 	pitch      int             // floats from position to position of the panel
 	direct     *directTile     // instead of the parts' tile; nil: none
 	directGrad *directGradTile // likewise
+	planar     *planarTile     // likewise, from and to planes of the positions of a block,
+	batch      int             // of which a job takes so many
 	dealt      *dealtTile      // likewise, from a panel of all bundles, a pitch apart; jobs are blocks of rows, some of them
 }
 
@@ -52,6 +54,11 @@ func (p *product) choose(t *tier, threads int) blocking {
 		b.width, b.pitch = lanes, m*lanes
 	} else {
 		b.parts = cover(t.tilesFor(p.m), p.m)
+		if d := p.planarTile(t, b.parts); d != nil {
+			if b, ok := p.planarBlocking(d, t, threads); ok {
+				return b
+			}
+		}
 		widest := 0
 		for _, k := range b.parts {
 			b.width += k.width
@@ -134,8 +141,11 @@ func rowBlock(block, rows, size int) (n, first, count int) {
 // jobs is how many jobs there are.
 func (p *product) jobs(b *blocking) int {
 	_, _, rows, cols, _ := p.reach()
-	if b.dealt != nil {
+	switch {
+	case b.dealt != nil:
 		return ceil(p.samples*ceil(rows, b.rows), b.some)
+	case b.planar != nil:
+		return ceil(p.planarBlocks(b), b.batch) * ceil(b.bundles, b.some)
 	}
 	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * max(1, ceil(len(b.parts), b.few))
 }
@@ -145,6 +155,8 @@ func (b *blocking) panel() int {
 	switch {
 	case b.dealt != nil:
 		return b.bundles * b.pitch
+	case b.planar != nil:
+		return b.some * (b.channels*b.pitch + b.width*b.yPlane())
 	case b.inPlace:
 		return 0
 	}

@@ -53,6 +53,10 @@ func inGo(t *tier) *tier {
 	if t.half != nil {
 		g.half = inGo(t.half)
 	}
+	g.planars = slices.Clone(t.planars)
+	for i := range g.planars {
+		g.planars[i].run = planarInReference(&g.planars[i])
+	}
 	g.dealts = slices.Clone(t.dealts)
 	for i := range g.dealts {
 		g.dealts[i].run = dealtInReference(&g.dealts[i])

@@ -17,6 +17,7 @@ import (
 //	lanes       the same where groups share vectors
 //	direct      the same, of a row, from the source where it is
 //	dealt       the same, from a copy in an order of its own
+//	planar      the same, from and to copies in which positions are neighbours
 //	outer       filters x floats of a row of taps; turned: channels x filters
 //	narrow      rows x columns of taps x output channels, of groups that share vectors
 //	dot         samples x outputs of a linear layer
@@ -109,6 +110,8 @@ func (w *line) product(p *product, b *blocking) {
 		w.panel(b.panel())
 		w.put(" | jobs %d", p.jobs(b))
 		return
+	case b.planar != nil:
+		w.put("planar %dx%d", b.planar.vectors*b.planar.lanes, b.planar.outputs)
 	case b.directGrad != nil:
 		w.put("direct gradient %dx%d", b.directGrad.positions, b.directGrad.lanes)
 	case b.lanes:

@@ -40,6 +40,10 @@ func emulatedTiers(t *testing.T) []*tier {
 			}
 			e.directGrads[i].run = emulateDirectGrad(t, routines, name)
 		}
+		e.planars = slices.Clone(real.planars)
+		for i, k := range e.planars {
+			e.planars[i].run = emulatePlanar(t, routines, fmt.Sprintf("planar%s_%dx%d", set(e.lanes), k.outputs, k.vectors*k.lanes))
+		}
 		e.dealts = slices.Clone(real.dealts)
 		for i, k := range e.dealts {
 			e.dealts[i].run = emulateDealt(t, routines, fmt.Sprintf("dealt%s_%dby%d_%d", set(e.lanes), k.per, k.stride, k.outputs))
@@ -105,6 +109,23 @@ func emulateDirectGrad(t *testing.T, routines map[string]*routine, name string) 
 		m.slice("dy", 2, dy)
 		m.slice("dx", 3, dx)
 		m.parameters(map[string]int{"rows": rows, "dyRow": dyRow, "dyCol": dyCol, "dyUnit": dyUnit, "channels": channels, "dxRow": dxRow, "dxCol": dxCol, "units": units, "ends": ends})
+		m.run(name, routines[name])
+	}
+}
+
+func emulatePlanar(t *testing.T, routines map[string]*routine, name string) planarFunc {
+	return func(w, x []float32, taps []int, channels, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int) {
+		m := newMachine(t)
+		m.slice("w", 1, w)
+		m.slice("x", 2, x)
+		m.sliceOfInts("taps", 3, taps)
+		m.sliceOfInts("at", 4, at)
+		m.slice("y", 5, y)
+		m.sliceOfInts("to", 6, to)
+		m.slice("start", 7, start)
+		m.slice("next", 8, next)
+		m.parameters(map[string]int{"channels": channels, "plane": plane, "yPlane": yPlane, "step": step})
+		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
 }

@@ -539,6 +539,41 @@ func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float
 //go:noescape
 func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
+// planarAVX2_6x16 is planarReference for 6 output channels and 16 positions.
+//
+//go:noescape
+func planarAVX2_6x16(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX2_5x16 is planarReference for 5 output channels and 16 positions.
+//
+//go:noescape
+func planarAVX2_5x16(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX2_4x24 is planarReference for 4 output channels and 24 positions.
+//
+//go:noescape
+func planarAVX2_4x24(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX512_12x32 is planarReference for 12 output channels and 32 positions.
+//
+//go:noescape
+func planarAVX512_12x32(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX512_10x32 is planarReference for 10 output channels and 32 positions.
+//
+//go:noescape
+func planarAVX512_10x32(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX512_8x48 is planarReference for 8 output channels and 48 positions.
+//
+//go:noescape
+func planarAVX512_8x48(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
+// planarAVX512_6x64 is planarReference for 6 output channels and 64 positions.
+//
+//go:noescape
+func planarAVX512_6x64(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+
 // reluAVX2 is reluGo for lengths that are a multiple of eight, not zero.
 //
 //go:noescape

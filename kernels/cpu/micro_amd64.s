@@ -29892,6 +29892,1120 @@ one3:
 	VZEROUPPER
 	RET
 
+// func planarAVX2_6x16(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·planarAVX2_6x16(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Y0
+	VMOVAPS      Y0, Y1
+	VBROADCASTSS 4(R8), Y2
+	VMOVAPS      Y2, Y3
+	VBROADCASTSS 8(R8), Y4
+	VMOVAPS      Y4, Y5
+	VBROADCASTSS 12(R8), Y6
+	VMOVAPS      Y6, Y7
+	VBROADCASTSS 16(R8), Y8
+	VMOVAPS      Y8, Y9
+	VBROADCASTSS 20(R8), Y10
+	VMOVAPS      Y10, Y11
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Y12
+	VMOVUPS      (R12)(DI*4), Y13
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 8(R8), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(R8), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 16(R8), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 20(R8), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         $0x18, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Y14
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y0, Y14, Y0
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y2, Y14, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y4, Y14, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y6, Y14, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y8, Y14, Y8
+	VMOVUPS      Y8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y10, Y14, Y10
+	VMOVUPS      Y10, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y1, Y14, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y3, Y14, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y5, Y14, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y7, Y14, Y7
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y9, Y14, Y9
+	VMOVUPS      Y9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y11, Y14, Y11
+	VMOVUPS      Y11, (R8)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x02, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX2_5x16(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·planarAVX2_5x16(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Y0
+	VMOVAPS      Y0, Y1
+	VBROADCASTSS 4(R8), Y2
+	VMOVAPS      Y2, Y3
+	VBROADCASTSS 8(R8), Y4
+	VMOVAPS      Y4, Y5
+	VBROADCASTSS 12(R8), Y6
+	VMOVAPS      Y6, Y7
+	VBROADCASTSS 16(R8), Y8
+	VMOVAPS      Y8, Y9
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Y10
+	VMOVUPS      (R12)(DI*4), Y11
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 4(R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS 8(R8), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 12(R8), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS 16(R8), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         $0x14, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Y12
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y0, Y12, Y0
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y2, Y12, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y4, Y12, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y6, Y12, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y8, Y12, Y8
+	VMOVUPS      Y8, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y1, Y12, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y3, Y12, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y5, Y12, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y7, Y12, Y7
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y9, Y12, Y9
+	VMOVUPS      Y9, (R8)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x02, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX2_4x24(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·planarAVX2_4x24(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Y0
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VBROADCASTSS 4(R8), Y3
+	VMOVAPS      Y3, Y4
+	VMOVAPS      Y3, Y5
+	VBROADCASTSS 8(R8), Y6
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y6, Y8
+	VBROADCASTSS 12(R8), Y9
+	VMOVAPS      Y9, Y10
+	VMOVAPS      Y9, Y11
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         16(CX), DI
+	LEAQ         (R8)(DI*4), R13
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Y12
+	VMOVUPS      (R12)(DI*4), Y13
+	VMOVUPS      (R13)(DI*4), Y14
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y1
+	VFMADD231PS  Y15, Y14, Y2
+	VBROADCASTSS 4(R8), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y4
+	VFMADD231PS  Y15, Y14, Y5
+	VBROADCASTSS 8(R8), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y8
+	VBROADCASTSS 12(R8), Y15
+	VFMADD231PS  Y15, Y12, Y9
+	VFMADD231PS  Y15, Y13, Y10
+	VFMADD231PS  Y15, Y14, Y11
+	ADDQ         $0x10, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Y15
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y0, Y15, Y0
+	VMOVUPS      Y0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y3, Y15, Y3
+	VMOVUPS      Y3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y6, Y15, Y6
+	VMOVUPS      Y6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y9, Y15, Y9
+	VMOVUPS      Y9, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y1, Y15, Y1
+	VMOVUPS      Y1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y4, Y15, Y4
+	VMOVUPS      Y4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y7, Y15, Y7
+	VMOVUPS      Y7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y10, Y15, Y10
+	VMOVUPS      Y10, (R8)
+	MOVQ         16(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Y2, Y15, Y2
+	VMOVUPS      Y2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y5, Y15, Y5
+	VMOVUPS      Y5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y8, Y15, Y8
+	VMOVUPS      Y8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Y11, Y15, Y11
+	VMOVUPS      Y11, (R8)
+	ADDQ         $0x18, CX
+	ADDQ         $0x18, DX
+	SUBQ         $0x03, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX512_12x32(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·planarAVX512_12x32(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Z0
+	VMOVAPS      Z0, Z1
+	VBROADCASTSS 4(R8), Z2
+	VMOVAPS      Z2, Z3
+	VBROADCASTSS 8(R8), Z4
+	VMOVAPS      Z4, Z5
+	VBROADCASTSS 12(R8), Z6
+	VMOVAPS      Z6, Z7
+	VBROADCASTSS 16(R8), Z8
+	VMOVAPS      Z8, Z9
+	VBROADCASTSS 20(R8), Z10
+	VMOVAPS      Z10, Z11
+	VBROADCASTSS 24(R8), Z12
+	VMOVAPS      Z12, Z13
+	VBROADCASTSS 28(R8), Z14
+	VMOVAPS      Z14, Z15
+	VBROADCASTSS 32(R8), Z16
+	VMOVAPS      Z16, Z17
+	VBROADCASTSS 36(R8), Z18
+	VMOVAPS      Z18, Z19
+	VBROADCASTSS 40(R8), Z20
+	VMOVAPS      Z20, Z21
+	VBROADCASTSS 44(R8), Z22
+	VMOVAPS      Z22, Z23
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Z24
+	VMOVUPS      (R12)(DI*4), Z25
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 4(R8), Z26
+	VFMADD231PS  Z26, Z24, Z2
+	VFMADD231PS  Z26, Z25, Z3
+	VBROADCASTSS 8(R8), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 12(R8), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z7
+	VBROADCASTSS 16(R8), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 20(R8), Z26
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z26, Z25, Z11
+	VBROADCASTSS 24(R8), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 28(R8), Z26
+	VFMADD231PS  Z26, Z24, Z14
+	VFMADD231PS  Z26, Z25, Z15
+	VBROADCASTSS 32(R8), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 36(R8), Z26
+	VFMADD231PS  Z26, Z24, Z18
+	VFMADD231PS  Z26, Z25, Z19
+	VBROADCASTSS 40(R8), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 44(R8), Z26
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z26, Z25, Z23
+	ADDQ         $0x30, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Z26
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z0, Z26, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z26, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z26, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z26, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z8, Z26, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z10, Z26, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z12, Z26, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z14, Z26, Z14
+	VMOVUPS      Z14, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z16, Z26, Z16
+	VMOVUPS      Z16, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z18, Z26, Z18
+	VMOVUPS      Z18, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z20, Z26, Z20
+	VMOVUPS      Z20, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z22, Z26, Z22
+	VMOVUPS      Z22, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z1, Z26, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z26, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z26, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z26, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z9, Z26, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z11, Z26, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z13, Z26, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z15, Z26, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z17, Z26, Z17
+	VMOVUPS      Z17, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z19, Z26, Z19
+	VMOVUPS      Z19, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z21, Z26, Z21
+	VMOVUPS      Z21, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z23, Z26, Z23
+	VMOVUPS      Z23, (R8)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x02, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX512_10x32(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·planarAVX512_10x32(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Z0
+	VMOVAPS      Z0, Z1
+	VBROADCASTSS 4(R8), Z2
+	VMOVAPS      Z2, Z3
+	VBROADCASTSS 8(R8), Z4
+	VMOVAPS      Z4, Z5
+	VBROADCASTSS 12(R8), Z6
+	VMOVAPS      Z6, Z7
+	VBROADCASTSS 16(R8), Z8
+	VMOVAPS      Z8, Z9
+	VBROADCASTSS 20(R8), Z10
+	VMOVAPS      Z10, Z11
+	VBROADCASTSS 24(R8), Z12
+	VMOVAPS      Z12, Z13
+	VBROADCASTSS 28(R8), Z14
+	VMOVAPS      Z14, Z15
+	VBROADCASTSS 32(R8), Z16
+	VMOVAPS      Z16, Z17
+	VBROADCASTSS 36(R8), Z18
+	VMOVAPS      Z18, Z19
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Z20
+	VMOVUPS      (R12)(DI*4), Z21
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(R8), Z22
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 8(R8), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(R8), Z22
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 16(R8), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 20(R8), Z22
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 24(R8), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 28(R8), Z22
+	VFMADD231PS  Z22, Z20, Z14
+	VFMADD231PS  Z22, Z21, Z15
+	VBROADCASTSS 32(R8), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 36(R8), Z22
+	VFMADD231PS  Z22, Z20, Z18
+	VFMADD231PS  Z22, Z21, Z19
+	ADDQ         $0x28, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Z22
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z0, Z22, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z2, Z22, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z22, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z22, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z8, Z22, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z10, Z22, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z12, Z22, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z14, Z22, Z14
+	VMOVUPS      Z14, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z16, Z22, Z16
+	VMOVUPS      Z16, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z18, Z22, Z18
+	VMOVUPS      Z18, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z1, Z22, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z22, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z22, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z22, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z9, Z22, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z11, Z22, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z13, Z22, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z15, Z22, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z17, Z22, Z17
+	VMOVUPS      Z17, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z19, Z22, Z19
+	VMOVUPS      Z19, (R8)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x02, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX512_8x48(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·planarAVX512_8x48(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Z0
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VBROADCASTSS 4(R8), Z3
+	VMOVAPS      Z3, Z4
+	VMOVAPS      Z3, Z5
+	VBROADCASTSS 8(R8), Z6
+	VMOVAPS      Z6, Z7
+	VMOVAPS      Z6, Z8
+	VBROADCASTSS 12(R8), Z9
+	VMOVAPS      Z9, Z10
+	VMOVAPS      Z9, Z11
+	VBROADCASTSS 16(R8), Z12
+	VMOVAPS      Z12, Z13
+	VMOVAPS      Z12, Z14
+	VBROADCASTSS 20(R8), Z15
+	VMOVAPS      Z15, Z16
+	VMOVAPS      Z15, Z17
+	VBROADCASTSS 24(R8), Z18
+	VMOVAPS      Z18, Z19
+	VMOVAPS      Z18, Z20
+	VBROADCASTSS 28(R8), Z21
+	VMOVAPS      Z21, Z22
+	VMOVAPS      Z21, Z23
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         16(CX), DI
+	LEAQ         (R8)(DI*4), R13
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Z24
+	VMOVUPS      (R12)(DI*4), Z25
+	VMOVUPS      (R13)(DI*4), Z26
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Z27
+	VFMADD231PS  Z27, Z24, Z0
+	VFMADD231PS  Z27, Z25, Z1
+	VFMADD231PS  Z27, Z26, Z2
+	VBROADCASTSS 4(R8), Z27
+	VFMADD231PS  Z27, Z24, Z3
+	VFMADD231PS  Z27, Z25, Z4
+	VFMADD231PS  Z27, Z26, Z5
+	VBROADCASTSS 8(R8), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VFMADD231PS  Z27, Z26, Z8
+	VBROADCASTSS 12(R8), Z27
+	VFMADD231PS  Z27, Z24, Z9
+	VFMADD231PS  Z27, Z25, Z10
+	VFMADD231PS  Z27, Z26, Z11
+	VBROADCASTSS 16(R8), Z27
+	VFMADD231PS  Z27, Z24, Z12
+	VFMADD231PS  Z27, Z25, Z13
+	VFMADD231PS  Z27, Z26, Z14
+	VBROADCASTSS 20(R8), Z27
+	VFMADD231PS  Z27, Z24, Z15
+	VFMADD231PS  Z27, Z25, Z16
+	VFMADD231PS  Z27, Z26, Z17
+	VBROADCASTSS 24(R8), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VFMADD231PS  Z27, Z26, Z20
+	VBROADCASTSS 28(R8), Z27
+	VFMADD231PS  Z27, Z24, Z21
+	VFMADD231PS  Z27, Z25, Z22
+	VFMADD231PS  Z27, Z26, Z23
+	ADDQ         $0x20, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Z27
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z0, Z27, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z3, Z27, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z27, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z9, Z27, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z12, Z27, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z15, Z27, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z18, Z27, Z18
+	VMOVUPS      Z18, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z21, Z27, Z21
+	VMOVUPS      Z21, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z1, Z27, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z27, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z27, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z10, Z27, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z13, Z27, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z16, Z27, Z16
+	VMOVUPS      Z16, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z19, Z27, Z19
+	VMOVUPS      Z19, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z22, Z27, Z22
+	VMOVUPS      Z22, (R8)
+	MOVQ         16(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z2, Z27, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z27, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z8, Z27, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z11, Z27, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z14, Z27, Z14
+	VMOVUPS      Z14, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z17, Z27, Z17
+	VMOVUPS      Z17, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z20, Z27, Z20
+	VMOVUPS      Z20, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z23, Z27, Z23
+	VMOVUPS      Z23, (R8)
+	ADDQ         $0x18, CX
+	ADDQ         $0x18, DX
+	SUBQ         $0x03, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
+// func planarAVX512_6x64(w []float32, x []float32, taps []int, channels int, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, next []float32, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·planarAVX512_6x64(SB), NOSPLIT, $16-232
+	MOVQ plane+80(FP), AX
+	MOVQ at_base+88(FP), CX
+	MOVQ to_base+136(FP), DX
+	MOVQ next_base+200(FP), BX
+	MOVQ step+224(FP), SI
+	MOVQ at_len+96(FP), DI
+	MOVQ DI, (SP)
+
+vectors:
+	MOVQ         start_base+168(FP), R8
+	VBROADCASTSS (R8), Z0
+	VMOVAPS      Z0, Z1
+	VMOVAPS      Z0, Z2
+	VMOVAPS      Z0, Z3
+	VBROADCASTSS 4(R8), Z4
+	VMOVAPS      Z4, Z5
+	VMOVAPS      Z4, Z6
+	VMOVAPS      Z4, Z7
+	VBROADCASTSS 8(R8), Z8
+	VMOVAPS      Z8, Z9
+	VMOVAPS      Z8, Z10
+	VMOVAPS      Z8, Z11
+	VBROADCASTSS 12(R8), Z12
+	VMOVAPS      Z12, Z13
+	VMOVAPS      Z12, Z14
+	VMOVAPS      Z12, Z15
+	VBROADCASTSS 16(R8), Z16
+	VMOVAPS      Z16, Z17
+	VMOVAPS      Z16, Z18
+	VMOVAPS      Z16, Z19
+	VBROADCASTSS 20(R8), Z20
+	VMOVAPS      Z20, Z21
+	VMOVAPS      Z20, Z22
+	VMOVAPS      Z20, Z23
+	MOVQ         x_base+24(FP), R8
+	MOVQ         (CX), DI
+	LEAQ         (R8)(DI*4), R11
+	MOVQ         8(CX), DI
+	LEAQ         (R8)(DI*4), R12
+	MOVQ         16(CX), DI
+	LEAQ         (R8)(DI*4), R13
+	MOVQ         24(CX), DI
+	LEAQ         (R8)(DI*4), R14
+	MOVQ         taps_base+48(FP), R9
+	MOVQ         taps_len+56(FP), DI
+	MOVQ         DI, 8(SP)
+	TESTQ        DI, DI
+	JZ           store
+
+tap:
+	MOVQ 8(R9), DI
+	MOVQ w_base+0(FP), R8
+	LEAQ (R8)(DI*4), R8
+	MOVQ (R9), DI
+	ADDQ $0x10, R9
+	MOVQ channels+72(FP), R10
+
+channel:
+	VMOVUPS      (R11)(DI*4), Z24
+	VMOVUPS      (R12)(DI*4), Z25
+	VMOVUPS      (R13)(DI*4), Z26
+	VMOVUPS      (R14)(DI*4), Z27
+	ADDQ         AX, DI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VFMADD231PS  Z28, Z26, Z2
+	VFMADD231PS  Z28, Z27, Z3
+	VBROADCASTSS 4(R8), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VFMADD231PS  Z28, Z26, Z6
+	VFMADD231PS  Z28, Z27, Z7
+	VBROADCASTSS 8(R8), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	VFMADD231PS  Z28, Z26, Z10
+	VFMADD231PS  Z28, Z27, Z11
+	VBROADCASTSS 12(R8), Z28
+	VFMADD231PS  Z28, Z24, Z12
+	VFMADD231PS  Z28, Z25, Z13
+	VFMADD231PS  Z28, Z26, Z14
+	VFMADD231PS  Z28, Z27, Z15
+	VBROADCASTSS 16(R8), Z28
+	VFMADD231PS  Z28, Z24, Z16
+	VFMADD231PS  Z28, Z25, Z17
+	VFMADD231PS  Z28, Z26, Z18
+	VFMADD231PS  Z28, Z27, Z19
+	VBROADCASTSS 20(R8), Z28
+	VFMADD231PS  Z28, Z24, Z20
+	VFMADD231PS  Z28, Z25, Z21
+	VFMADD231PS  Z28, Z26, Z22
+	VFMADD231PS  Z28, Z27, Z23
+	ADDQ         $0x18, R8
+	DECQ         R10
+	JNZ          channel
+	SUBQ         $0x02, 8(SP)
+	JNZ          tap
+
+store:
+	VBROADCASTSS low+192(FP), Z28
+	MOVQ         yPlane+160(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         (DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z0, Z28, Z0
+	VMOVUPS      Z0, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z4, Z28, Z4
+	VMOVUPS      Z4, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z8, Z28, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z12, Z28, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z16, Z28, Z16
+	VMOVUPS      Z16, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z20, Z28, Z20
+	VMOVUPS      Z20, (R8)
+	MOVQ         8(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z1, Z28, Z1
+	VMOVUPS      Z1, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z5, Z28, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z9, Z28, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z13, Z28, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z17, Z28, Z17
+	VMOVUPS      Z17, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z21, Z28, Z21
+	VMOVUPS      Z21, (R8)
+	MOVQ         16(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z2, Z28, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z6, Z28, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z10, Z28, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z14, Z28, Z14
+	VMOVUPS      Z14, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z18, Z28, Z18
+	VMOVUPS      Z18, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z22, Z28, Z22
+	VMOVUPS      Z22, (R8)
+	MOVQ         24(DX), DI
+	MOVQ         y_base+112(FP), R8
+	LEAQ         (R8)(DI*4), R8
+	VMAXPS       Z3, Z28, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z7, Z28, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z11, Z28, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z15, Z28, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z19, Z28, Z19
+	VMOVUPS      Z19, (R8)
+	ADDQ         R9, R8
+	VMAXPS       Z23, Z28, Z23
+	VMOVUPS      Z23, (R8)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x04, (SP)
+	JNZ          vectors
+	VZEROUPPER
+	RET
+
 DATA laneMasks<>+0(SB)/4, $0xffffffff
 DATA laneMasks<>+4(SB)/4, $0xffffffff
 DATA laneMasks<>+8(SB)/4, $0xffffffff

@@ -106,6 +106,23 @@ func directGradReference(d *directGradTile, w, dy []float32, rows, dyRow, dyCol,
 	}
 }
 
+// planarReference is what every planarTile computes, for the tests.
+func planarReference(d *planarTile, w, x []float32, taps []int, channels, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32) {
+	for v := range at {
+		for o := range d.outputs {
+			for l := range d.lanes {
+				s := start[o]
+				for t := 0; t < len(taps); t += 2 {
+					for c := range channels {
+						s += w[taps[t+1]+c*d.outputs+o] * x[at[v]+taps[t]+c*plane+l]
+					}
+				}
+				y[to[v]+o*yPlane+l] = max(s, low)
+			}
+		}
+	}
+}
+
 // dealtReference is what every dealtTile computes, for the tests.
 func dealtReference(d *dealtTile, w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32) {
 	groups := d.lanes / d.per

@@ -169,6 +169,44 @@ func TestDirectGradTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
+func planarInReference(d *planarTile) planarFunc {
+	return func(w, x []float32, taps []int, channels, plane int, at []int, y []float32, to []int, yPlane int, start []float32, low float32, _ []float32, _ int) {
+		planarReference(d, w, x, taps, channels, plane, at, y, to, yPlane, start, low)
+	}
+}
+
+func TestPlanarTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.planars {
+			d := &tier.planars[i]
+			for channels := 1; channels <= 3; channels++ {
+				for tiles := 1; tiles <= 2; tiles++ {
+					plane, n := 200+r.IntN(9), tiles*d.vectors
+					yPlane := n*d.lanes + 3
+					var taps, at, to []int
+					for j := range r.IntN(4) {
+						taps = append(taps, r.IntN(20), j*channels*d.outputs)
+					}
+					for j, p := range r.Perm(n) {
+						at, to = append(at, r.IntN(100)), append(to, p*d.lanes)
+						if j == n-1 && j > 0 { // the last vector may come again
+							at[j], to[j] = at[j-1], to[j-1]
+						}
+					}
+					w, x := randoms(r, 3*channels*d.outputs), randoms(r, channels*plane)
+					y, start := canaries(d.outputs*yPlane+4), randoms(r, d.outputs)
+					expect := slices.Clone(y)
+					low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
+					planarReference(d, w, x, taps, channels, plane, at, expect[2:], to, yPlane, start, low)
+					d.run(w, x, taps, channels, plane, at, y[2:], to, yPlane, start, low, x, 64)
+					sameUpTo(t, fmt.Sprintf("%dx%d, %d channels, taps %v, %d tiles", d.outputs, d.vectors*d.lanes, channels, taps, tiles), y, expect, 3*channels)
+				}
+			}
+		}
+	})
+}
+
 func dealtInReference(d *dealtTile) dealtFunc {
 	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, _ []float32, _ int) {
 		dealtReference(d, w, x, rows, xRow, y, yRow, yCol, order, start, low)

@@ -23,6 +23,7 @@ type bound struct {
 	size    int             // floats of a bundle's packed filters
 	blocks  [3]blocks       // of samples, rows and columns
 	tables  [][][]positions // of each target, for each kind of block
+	vectors *planes         // for a planarTile
 	deal    dealFunc        // for a dealtTile
 	order   []int32         // its own
 }
@@ -47,6 +48,10 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 		b.deal, b.order = c.b.tier.deal, b.dealt.order()
 		packs, prepare = b.bundles, b.prepareDealt
 		body = func(thread, job int) { b.dealtJob(b.panels[thread*panel:][:panel], job) }
+	case b.planar != nil:
+		b.vectors = b.planesTable()
+		packs, prepare = b.bundles, b.preparePlanar
+		body = func(thread, job int) { b.planarJob(b.panels[thread*panel:][:panel], job) }
 	case b.directGrad != nil:
 		packs, prepare, body = b.bundles, b.prepareGrad, b.gradJob
 	default:

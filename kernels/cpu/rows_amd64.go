@@ -84,14 +84,19 @@ var avx2Rows = rowOps{
 			return
 		}
 		_, _ = to[(cols-1)*toPitch+rows-1], from[(rows-1)*fromPitch+cols-1]
-		for i := 0; i < n; i += 32 { // rows whose lines stay in the first-level cache until all columns are read
-			transposeAVX2(to[i:], from[i*fromPitch:], min(32, n-i), m, toPitch, fromPitch)
+		some := max(16, transposed/cols&^15) // rows whose lines stay in the first-level cache until all columns are read
+		for i := 0; i < n; i += some {
+			transposeAVX2(to[i:], from[i*fromPitch:], min(some, n-i), m, toPitch, fromPitch)
 		}
+		// The last squares overlap those before them.
 		if m < cols {
-			transposeGo(to[m*toPitch:], from[m:], n, cols-m, toPitch, fromPitch)
+			transposeAVX2(to[(cols-8)*toPitch:], from[cols-8:], n, 8, toPitch, fromPitch)
 		}
 		if n < rows {
-			transposeGo(to[n:], from[n*fromPitch:], rows-n, cols, toPitch, fromPitch)
+			transposeAVX2(to[rows-8:], from[(rows-8)*fromPitch:], 8, m, toPitch, fromPitch)
+		}
+		if m < cols && n < rows {
+			transposeAVX2(to[(cols-8)*toPitch+rows-8:], from[(rows-8)*fromPitch+cols-8:], 8, 8, toPitch, fromPitch)
 		}
 	},
 	shuffle: func(to, from []uint32, rows, groups, per, toPitch, fromPitch int) {
@@ -135,6 +140,9 @@ var avx2Rows = rowOps{
 	windowOps:  avx2Windows,
 	lrnOps:     avx2LRN,
 }
+
+// transposed is how many words are transposed together.
+const transposed = 3 << 10
 
 // shuffleRows is how many rows are shuffled together.
 const shuffleRows = 8

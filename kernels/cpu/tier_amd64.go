@@ -24,6 +24,7 @@ func init() {
 			directGrads: []directGradFunc{
 				directGradAVX2_1, directGradAVX2_2, directGradAVX2_4, directGradAVX2_8,
 			},
+			planars: []planarFunc{planarAVX2_6x16, planarAVX2_5x16, planarAVX2_4x24},
 			outers:  []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
 			narrows: []narrowFunc{narrowAVX2_1_3x3, narrowAVX2_1_1x12, narrowAVX2_1_1x4, narrowAVX2_2_1x3, narrowAVX2_4_1x3, narrowAVX2_8_1x3},
 			deal:    dealEights,
@@ -58,6 +59,7 @@ func init() {
 				directGrads: []directGradFunc{
 					directGradAVX512_1, directGradAVX512_2, directGradAVX512_4, directGradAVX512_8, directGradWideAVX512,
 				},
+				planars: []planarFunc{planarAVX512_12x32, planarAVX512_10x32, planarAVX512_8x48, planarAVX512_6x64},
 				outers:  []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
 				narrows: []narrowFunc{narrowAVX512_1_3x3, narrowAVX512_1_1x12, narrowAVX512_1_1x4, narrowAVX512_2_3x3, narrowAVX512_2_1x3, narrowAVX512_4_1x3, narrowAVX512_8_1x3, narrowAVX512_16_1x3},
 				deal:    dealSixteens,
@@ -73,6 +75,7 @@ type functions struct {
 	lanes       tileFunc
 	direct      []directFunc
 	directGrads []directGradFunc
+	planars     []planarFunc
 	dealts      []dealtFunc
 	outers      []outerFunc
 	narrows     []narrowFunc
@@ -90,6 +93,9 @@ func (t *tier) set(f functions) {
 	}
 	for i := range f.directGrads {
 		t.directGrads[i].run = f.directGrads[i]
+	}
+	for i := range f.planars {
+		t.planars[i].run = f.planars[i]
 	}
 	for i := range f.dealts {
 		t.dealts[i].run = f.dealts[i]

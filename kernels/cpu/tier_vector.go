@@ -20,6 +20,7 @@ var (
 			{lanes: 8, per: 8, vectors: 1, stride: 1, outputs: 7}, {lanes: 8, per: 8, vectors: 1, stride: 1, outputs: 8},
 			{lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 7}, {lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 8},
 		},
+		planars:     []planarTile{{outputs: 6, vectors: 2, lanes: 8}, {outputs: 5, vectors: 2, lanes: 8}, {outputs: 4, vectors: 3, lanes: 8}},
 		directGrads: []directGradTile{{lanes: 8, per: 1, positions: 2}, {lanes: 8, per: 2, positions: 2}, {lanes: 8, per: 4, positions: 2}, {lanes: 8, per: 8, positions: 2}},
 		outers:      []outerTile{{rows: 12, width: 8, vector: 8}, {rows: 6, width: 16, vector: 8}, {rows: 4, width: 24, vector: 8}},
 		narrows: []narrowTile{
@@ -58,6 +59,9 @@ var (
 			{lanes: 16, per: 4, stride: 2, outputs: 7}, {lanes: 16, per: 4, stride: 2, outputs: 8}, {lanes: 16, per: 4, stride: 2, outputs: 14},
 			{lanes: 16, per: 8, stride: 1, outputs: 7}, {lanes: 16, per: 8, stride: 1, outputs: 8}, {lanes: 16, per: 8, stride: 1, outputs: 14},
 			{lanes: 16, per: 8, stride: 2, outputs: 7}, {lanes: 16, per: 8, stride: 2, outputs: 8}, {lanes: 16, per: 8, stride: 2, outputs: 14},
+		},
+		planars: []planarTile{
+			{outputs: 12, vectors: 2, lanes: 16}, {outputs: 10, vectors: 2, lanes: 16}, {outputs: 8, vectors: 3, lanes: 16}, {outputs: 6, vectors: 4, lanes: 16},
 		},
 		directGrads: []directGradTile{{lanes: 16, per: 1, positions: 4}, {lanes: 16, per: 2, positions: 4}, {lanes: 16, per: 4, positions: 4}, {lanes: 16, per: 8, positions: 4}, {lanes: 16, positions: 4}},
 		outers:      []outerTile{{rows: 12, width: 16, vector: 16}, {rows: 12, width: 32, vector: 16}, {rows: 8, width: 48, vector: 16}},

@@ -110,6 +110,12 @@ func main() {
 		}
 	}
 	directGrad(avx512, 0, 4)
+	for _, t := range []struct {
+		v                vectors
+		outputs, vectors int
+	}{{avx2, 6, 2}, {avx2, 5, 2}, {avx2, 4, 3}, {avx512, 12, 2}, {avx512, 10, 2}, {avx512, 8, 3}, {avx512, 6, 4}} {
+		planar(t.v, t.outputs, t.vectors)
+	}
 	laneMasks()
 	rows()
 	copies()
