@@ -22,7 +22,10 @@ func (c *call) filterGrad(f *filterGrad, x, dy *view, dw filters) kernels.Launch
 	single := len(f.src.targets[0].taps) == 1 && !b.padded
 	// All blocks of channels are as wide as the first; of filters only those that are there count.
 	if t := c.b.tier; single && t.whole(f.c, roundUp(f.cb, t.outers[0].width)) && t.whole(f.k, t.outers[0].rows) {
-		b.xStays, b.dyStays = x.spreadOut(), dy.spreadOut()
+		// All filters of a part take a pixel one after the other: with sixteen lanes its copy would
+		// take longer than the lines that pixels in the same cache sets push out.
+		stay := f.parts > 1 && t.lanes > 8
+		b.xStays, b.dyStays = stay || x.spreadOut(), stay || dy.spreadOut()
 	}
 	nx, ny, sums := f.scratch()
 	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()

@@ -2624,6 +2624,7 @@ row:
 	MOVQ cols+72(FP), R8
 
 position:
+	PREFETCHT0       (R13)(R9*8)
 	VMOVUPS          (R14), Z12
 	PREFETCHT1       (CX)
 	ADDQ             DX, CX
@@ -2741,6 +2742,7 @@ row:
 	MOVQ cols+72(FP), R8
 
 position:
+	PREFETCHT0   (R13)(R9*8)
 	VMOVUPS      (R14), Z24
 	VMOVUPS      64(R14), Z25
 	PREFETCHT1   (CX)
@@ -2907,6 +2909,7 @@ row:
 	MOVQ cols+72(FP), R8
 
 position:
+	PREFETCHT0   (R13)(R9*8)
 	VMOVUPS      (R14), Z24
 	VMOVUPS      64(R14), Z25
 	VMOVUPS      128(R14), Z26

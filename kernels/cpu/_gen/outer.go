@@ -10,8 +10,8 @@ import (
 
 // outerLoop writes the loop over images, rows and columns of positions that outer tiles
 // share, from the position of dy in a register on. It calls body with pointers to a position
-// of dy and of x.
-func outerLoop(dy Register, body func(dy, x Register)) {
+// of dy and of x, and with the bytes from position to position of dy.
+func outerLoop(dy Register, body func(dy, x, dyCol Register)) {
 	x := Load(Param("x").Base(), GP64())
 	images, rows, cols := Load(Param("images"), GP64()), GP64(), GP64()
 	dyCol, xCol := Load(Param("dyCol"), GP64()), Load(Param("xCol"), GP64())
@@ -32,7 +32,7 @@ func outerLoop(dy Register, body func(dy, x Register)) {
 	MOVQ(xRow, q)
 	MOVQ(inMemory(Param("cols")), cols)
 	Label("position")
-	body(p, q)
+	body(p, q, dyCol)
 	ADDQ(dyCol, p)
 	ADDQ(xCol, q)
 	DECQ(cols)
@@ -83,7 +83,10 @@ func outer(v vectors, rows, nv int) {
 	Label("strip")
 	v.clear(sums)
 	MOVQ(dyNow, dy)
-	outerLoop(dy, func(dy, x Register) {
+	outerLoop(dy, func(dy, x, dyCol Register) {
+		if v.lanes == 16 { // positions to come lie in the second-level cache
+			PREFETCHT0(Mem{Base: dy, Index: dyCol, Scale: 8})
+		}
 		for i, r := range xs {
 			VMOVUPS(Mem{Base: x, Disp: i * v.lanes * 4}, r)
 		}
