@@ -123,8 +123,12 @@ func (b *boundNarrowGrad) finish(vector int) {
 				if lanes := sums[j*b.lanes:]; col < k.used {
 					for g := 0; g < b.lanes/b.per && first+g*b.per < b.groups*b.per; g++ {
 						to := b.dw.f[b.dw.pos(first+g*b.per+p, 0, k.r+tap, k.s+col):]
-						for c := range b.per {
-							to[c*b.dw.st[1]] = lanes[g*group+c*channel]
+						if from := lanes[g*group:]; channel == 1 && b.dw.st[1] == 1 {
+							copy(to[:b.per], from)
+						} else {
+							for c := range b.per {
+								to[c*b.dw.st[1]] = from[c*channel]
+							}
 						}
 					}
 				}
