@@ -3823,6 +3823,8 @@ position:
 	VFMADD231PS     Z21, Z19, Z16
 	VFMADD231PS     Z22, Z19, Z17
 	PREFETCHT1      (R11)
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      192(DI)(CX*8)
 	ADDQ            R12, R11
 	ADDQ            AX, SI
 	ADDQ            CX, DI
@@ -3918,6 +3920,8 @@ position:
 	VFMADD231PS     Z8, Z6, Z4
 	VFMADD231PS     Z9, Z6, Z5
 	PREFETCHT1      (R9)
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      192(DI)(CX*8)
 	ADDQ            R10, R9
 	ADDQ            AX, SI
 	ADDQ            CX, DI
@@ -4003,6 +4007,8 @@ position:
 	VFMADD231PS     Z14, Z12, Z10
 	VFMADD231PS     Z15, Z12, Z11
 	PREFETCHT1      (R9)
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      192(DI)(CX*8)
 	ADDQ            R10, R9
 	ADDQ            AX, SI
 	ADDQ            CX, DI
@@ -4130,6 +4136,8 @@ position:
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
 	PREFETCHT1   (R9)
+	PREFETCHT0   (SI)(AX*8)
+	PREFETCHT0   192(DI)(CX*8)
 	ADDQ         R10, R9
 	ADDQ         AX, SI
 	ADDQ         CX, DI
@@ -4279,6 +4287,8 @@ position:
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
 	PREFETCHT1   (R9)
+	PREFETCHT0   (SI)(AX*8)
+	PREFETCHT0   192(DI)(CX*8)
 	ADDQ         R10, R9
 	ADDQ         AX, SI
 	ADDQ         CX, DI

@@ -101,6 +101,10 @@ func narrow(v vectors, per, block, taps, n int) {
 		}
 	}
 	PREFETCHT1(Mem{Base: next})
+	if v.lanes == 16 && per > 1 {
+		PREFETCHT0(Mem{Base: p, Index: dyCol, Scale: 8})
+		PREFETCHT0(Mem{Base: q, Index: xCol, Scale: 8, Disp: 64 * n})
+	}
 	ADDQ(step, next)
 	ADDQ(dyCol, p)
 	ADDQ(xCol, q)
