@@ -11,7 +11,7 @@ type Code uint8
 const (
 	Invalid Code = iota
 
-	ConvForward    // y ← x, w [, bias if Epilogue.Bias]
+	ConvForward    // y ← x, w [, bias if Epilogue.Bias] [, mean, var, gamma, beta if Epilogue.Norm] [, z if Epilogue.Add]
 	ConvDataGrad   // dx ← dy, w
 	ConvFilterGrad // dw ← x, dy
 	Bias           // y ← x, b: adds b per channel
@@ -76,7 +76,7 @@ type Desc struct {
 	Epilogue Epilogue // ConvForward, Bias, BN, Add; BNSums, BNGrad: dy counts where BN with this epilogue let x pass
 	LRN      LRNDesc  // LRN, LRNGrad
 	Count    float64  // divisor of BNMean, BNVar, BNStats, Loss, LossGrad; of BNGrad's sums
-	Eps      float64  // BN, BNGammaGrad, BNSums, BNGrad
+	Eps      float64  // BN, BNGammaGrad, BNSums, BNGrad, ConvForward with Epilogue.Norm
 	Random   Random   // Dropout, FillNormal
 	P        float64  // Dropout
 	Offset   int      // Flatten, Unflatten: index of y's first feature in x's; ExpSum, CountAbove, LossGrad: class of the first logit
@@ -103,11 +103,26 @@ type Window struct {
 	CountPad bool   // AvgPool: padding counts in the divisor (never beyond the padded input)
 }
 
-// Epilogue is what a kernel does to each output element before it is stored.
+// Epilogue is what a kernel does to each output element before it is stored, in this order.
 type Epilogue struct {
-	Bias bool // ConvForward: add the bias, its last input
-	Add  bool // BN: add z, its last input, before the ReLU
+	Bias bool // ConvForward: add the bias
+	Norm bool // ConvForward: batch norm from given statistics
+	Add  bool // ConvForward, BN: add z, the last input
 	ReLU bool
+}
+
+// ConvInputs says which inputs of a ConvForward are the bias, batch norm's mean, behind which
+// are its variance, gamma and beta, and z, 0 for those that the epilogue does not read, and
+// how many inputs there are in all.
+func (e Epilogue) ConvInputs() (bias, mean, z, count int) {
+	count = 2
+	take := func(reads bool, n int) (first int) {
+		if reads {
+			first, count = count, count+n
+		}
+		return first
+	}
+	return take(e.Bias, 1), take(e.Norm, 4), take(e.Add, 1), count
 }
 
 // LRNDesc is local response normalisation (Krizhevsky et al. 2012, §3.3): x/(K + Alpha·Σx²)^Beta

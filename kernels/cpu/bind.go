@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"strings"
 
 	"cleave/kernels"
 	"cleave/layout"
@@ -23,7 +24,7 @@ type signature struct {
 }
 
 var signatures = map[kernels.Code]signature{
-	kernels.ConvForward:      {"ff", bindConvForward}, // and the bias
+	kernels.ConvForward:      {"ff", bindConvForward}, // and the epilogue's
 	kernels.ConvDataGrad:     {"ff", bindConvDataGrad},
 	kernels.ConvFilterGrad:   {"ff", bindConvFilterGrad},
 	kernels.Bias:             {"ff", bindBias},
@@ -84,7 +85,11 @@ func (b *Backend) bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand
 	if !ok {
 		return nil, fmt.Errorf("there is no such kernel")
 	}
-	if d.Code == kernels.ConvForward && d.Epilogue.Bias || d.Code == kernels.BN && d.Epilogue.Add || d.Code == kernels.BNGrad && d.Epilogue.ReLU {
+	switch e := d.Epilogue; {
+	case d.Code == kernels.ConvForward:
+		_, _, _, count := e.ConvInputs()
+		s.in = strings.Repeat("f", count)
+	case d.Code == kernels.BN && e.Add || d.Code == kernels.BNGrad && e.ReLU:
 		s.in += "f"
 	}
 	if err := s.check(d.Code, out, in); err != nil {

@@ -10,7 +10,8 @@ import "cleave/kernels"
 // (dealttile.go), as filter gradients of narrow groups do (narrowgrad.go). A 1×1
 // convolution has all its positions in one row; with one position, as in linear layers, dot
 // products and linearGrad take its place.
-// Which of them runs a call is decided in choice.go.
+// Which of them runs a call is decided in choice.go, what follows a convolution's sums is in
+// epilogue.go.
 
 func bindConvForward(c *call) (kernels.Launch, error) {
 	x, w, y := &c.in[0], &c.in[1], &c.out
@@ -18,18 +19,21 @@ func bindConvForward(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	var bias *view
-	if c.d.Epilogue.Bias {
-		bias = &c.in[2]
-		if err := vector(y.n[1], "convolution's bias", *bias); err != nil {
-			return nil, err
-		}
+	e, err := c.epilogue(y)
+	if err != nil {
+		return nil, err
 	}
 	how, fx, fy := c.choose(&g, x, y)
 	if how.linear != nil {
-		return c.linear(how.linear, x, w, y, bias), nil
+		return c.linear(how.linear, x, w, y, e), nil
 	}
-	return c.launch(how.product, how.blocking, w.filters(g.k), &fx, &fy, bias), nil
+	o := w.filters(g.k)
+	if e.inRow(&g, y, &fy) {
+		return c.launch(how.product, how.blocking, o, &fx, &fy, e), nil
+	}
+	z, relu := e.z, e.relu // in a pass of its own: its positions do not lie as y's
+	e.z, e.relu = nil, false
+	return inOrder([]kernels.Launch{c.launch(how.product, how.blocking, o, &fx, &fy, e), c.add(y, z, relu)}), nil
 }
 
 func bindConvDataGrad(c *call) (kernels.Launch, error) {
@@ -42,7 +46,7 @@ func bindConvDataGrad(c *call) (kernels.Launch, error) {
 	if how.linearGrad != nil {
 		return c.linearDataGrad(how.linearGrad, dy, w, dx), nil
 	}
-	return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, nil), nil
+	return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, epilogue{}), nil
 }
 
 func bindConvFilterGrad(c *call) (kernels.Launch, error) {

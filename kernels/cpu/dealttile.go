@@ -86,7 +86,8 @@ func (b *bound) prepareDealt(_, vector int) {
 			}
 		}
 	}
-	b.begin(b.starts[vector*d.lanes:][:d.lanes], d.lanes, func(l int) int { return vector*d.lanes + dealtChannel(d.lanes, d.per, l) })
+	b.begin(vector*d.lanes, d.lanes, d.lanes, func(l int) int { return vector*d.lanes + dealtChannel(d.lanes, d.per, l) })
+	b.scaled(packs, vector*d.lanes, d.lanes)
 }
 
 // dealtJob computes some blocks of rows.
@@ -114,6 +115,9 @@ func (b *bound) dealtJob(panel []float32, job int) {
 					break
 				}
 			}
+		}
+		if b.finish != nil {
+			b.finish.block([3]int{n, row, 0}, [3]int{1, rows, k.cols}, 0, b.out.n[1])
 		}
 	}
 }

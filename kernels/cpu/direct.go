@@ -135,7 +135,10 @@ func (b *bound) prepareDirect(_, bundle int) {
 	for i, tap := range b.p.targets[0].taps {
 		b.packUnits(bundle, b.direct.width(), i/3*3*b.p.channels+i%3, 3, tap.r, tap.s)
 	}
-	b.begin(b.starts[bundle*b.width:][:b.width], b.width, func(i int) int { return bundle*b.width + i })
+	b.begin(bundle*b.width, b.width, b.width, func(i int) int { return bundle*b.width + i })
+	for lane, unit := 0, 9*b.p.channels; lane < b.width; lane += b.direct.width() {
+		b.scaled(b.packs[bundle*b.size+lane*unit:][:unit*b.direct.width()], bundle*b.width+lane, b.direct.width())
+	}
 }
 
 // packUnits packs the elements of one tap of a bundle's filters, in units of a width: those
@@ -196,5 +199,8 @@ func (b *bound) directJob(_, job int) {
 	n, first, count := rowBlock(job, b.p.targets[0].rows, b.rows)
 	for row := first; row < first+count; row++ {
 		b.row(n, row)
+	}
+	if b.finish != nil {
+		b.finish.block([3]int{n, first, 0}, [3]int{1, count, b.cols}, 0, b.out.n[1])
 	}
 }

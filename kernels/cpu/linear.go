@@ -16,12 +16,14 @@ const (
 	// together stay in the first-level cache.
 	linearDepth = 384
 	linearPanel = 4
+
+	linearOutputs = 48 // of a job at most
 )
 
 func newLinear(g *geometry, t *tier, threads int) *linear {
 	l := &linear{geometry: g, dot: t.dotFor(g.samples, g.k)}
 	l.nb = min(g.samples, 64)
-	l.kb = min(g.k, 48)
+	l.kb = min(g.k, linearOutputs)
 	for l.jobs() < 4*threads && l.kb > 6 {
 		l.kb = ceil(l.kb, 2)
 	}
@@ -37,12 +39,12 @@ func (l *linear) workspace(threads int) int64 { return 4 * int64(threads) * int6
 
 type boundLinear struct {
 	*linear
-	x, w, y, bias *view
-	relu          bool
+	x, w, y *view
+	epilogue
 }
 
-func (c *call) linear(l *linear, x, w, y, bias *view) kernels.Launch {
-	b := &boundLinear{linear: l, x: x, w: w, y: y, bias: bias, relu: c.d.Epilogue.ReLU}
+func (c *call) linear(l *linear, x, w, y *view, e epilogue) kernels.Launch {
+	b := &boundLinear{linear: l, x: x, w: w, y: y, epilogue: e}
 	ws, pool, jobs, size := of[float32](c.ws), c.b.pool, l.jobs(), l.floats()
 	per := batch(jobs, pool.threads, l.samples*l.groups*l.k*l.c/jobs)
 	tables := make([]dotTable, pool.threads)
@@ -75,6 +77,10 @@ func (b *boundLinear) job(t *dotTable, results []float32, job int) {
 			done += n
 		}
 	}
+	var scales, starts [linearOutputs]float32
+	for k := range outputs {
+		scales[k], starts[k] = b.channel(g*b.k + k0 + k)
+	}
 	for n := range samples {
 		for k := range outputs {
 			s := results[n*b.kb+k]
@@ -82,8 +88,9 @@ func (b *boundLinear) job(t *dotTable, results []float32, job int) {
 				s += x[n*b.x.st[0]+c*b.x.st[1]] * w[k*b.w.st[0]+c*b.w.st[1]]
 			}
 			ch := g*b.k + k0 + k
-			if b.bias != nil {
-				s += b.bias.f[b.bias.pos(ch, 0, 0, 0)]
+			s = s*scales[k] + starts[k]
+			if b.z != nil {
+				s += b.z.f[b.z.pos(n0+n, ch, 0, 0)]
 			}
 			if b.relu {
 				s = max(s, 0)

@@ -10,29 +10,37 @@ import (
 type bound struct {
 	p *product
 	blocking
-	filters filters
-	src     *view     // channels of all groups
-	srcs    []float32 // its buffer with what tiles read beyond
-	out     *view
-	bias    *view // nil: none
-	low     float32
-	ops     *rowOps
-	packs   []float32       // all bundles' packed filters
-	starts  []float32       // and what their sums begin with
-	panels  []float32       // of all threads
-	size    int             // floats of a bundle's packed filters
-	blocks  [3]blocks       // of samples, rows and columns
-	tables  [][][]positions // of each target, for each kind of block
-	vectors *planes         // for a planarTile
-	deal    dealFunc        // for a dealtTile
-	order   []int32         // its own
+	filters  filters
+	src      *view     // channels of all groups
+	srcs     []float32 // its buffer with what tiles read beyond
+	out      *view
+	epilogue         // but for what finish does
+	finish   *finish // or nil
+	low      float32
+	ops      *rowOps
+	packs    []float32       // all bundles' packed filters
+	starts   []float32       // and what their sums begin with
+	scales   []float32       // with a batch norm: what it multiplies their filters with, lane by lane as starts
+	zeros    []float32       // likewise: a row of zeros
+	panels   []float32       // of all threads
+	size     int             // floats of a bundle's packed filters
+	blocks   [3]blocks       // of samples, rows and columns
+	tables   [][][]positions // of each target, for each kind of block
+	vectors  *planes         // for a planarTile
+	deal     dealFunc        // for a dealtTile
+	order    []int32         // its own
 }
 
 // launch returns a launch for out ← filters × source.
-func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view) kernels.Launch {
-	b := &bound{p: p, blocking: how, filters: o, src: src, srcs: src.beyond(), out: out, bias: bias, low: float32(math.Inf(-1)), ops: &c.b.tier.rows}
-	if c.d.Code == kernels.ConvForward && c.d.Epilogue.ReLU {
+func (c *call) launch(p *product, how blocking, o filters, src, out *view, e epilogue) kernels.Launch {
+	ops := &c.b.tier.rows
+	finish := e.finish(out, p.elements(), &ops.channelOps)
+	b := &bound{p: p, blocking: how, filters: o, src: src, srcs: src.beyond(), out: out, epilogue: e, finish: finish, low: float32(math.Inf(-1)), ops: ops}
+	if e.relu {
 		b.low = 0
+	}
+	if e.norm != nil {
+		b.scales, b.zeros = make([]float32, b.bundles*b.width), make([]float32, b.width)
 	}
 	ws := of[float32](c.ws)
 	b.size = p.packed(&b.blocking)
@@ -58,6 +66,9 @@ func (c *call) launch(p *product, how blocking, o filters, src, out, bias *view)
 		b.tabulate()
 	}
 	return func() error {
+		if finish != nil {
+			finish.fill()
+		}
 		pool.run(packs, prepare)
 		pool.run(jobs, body)
 		return nil
@@ -77,26 +88,33 @@ func (b *bound) steps() (sample, row, col int) {
 // prepare packs a part of a bundle's filters and what its sums begin with.
 func (b *bound) prepare(bundle, index int) {
 	k := &b.parts[index]
+	lane := bundle*b.width + k.first
+	first, end := b.outputs(bundle)
+	first += k.first
+	b.begin(lane, k.width, min(k.width, end-first), func(i int) int { return first + i })
 	at := bundle * b.size
 	for i := range b.p.targets {
 		t := &b.p.targets[i]
 		floats := len(t.taps) * b.p.channels
-		b.pack(b.packs[at+floats*k.first:][:floats*k.width], t, bundle, k)
+		packs := b.packs[at+floats*k.first:][:floats*k.width]
+		b.pack(packs, t, bundle, k)
+		b.scaled(packs, lane, k.width)
 		at += floats * b.width
 	}
-	first, end := b.outputs(bundle)
-	first += k.first
-	b.begin(b.starts[bundle*b.width+k.first:][:k.width], min(k.width, end-first), func(i int) int { return first + i })
 }
 
-// begin writes what the sums of some lanes begin with, of which n have an output channel.
-func (b *bound) begin(starts []float32, n int, channel func(i int) int) {
-	clear(starts)
-	if b.bias == nil {
+// begin writes what the sums of some lanes begin with, of which n have an output channel, and
+// what batch norm multiplies their filters with.
+func (b *bound) begin(lane, lanes, n int, channel func(i int) int) {
+	clear(b.starts[lane:][:lanes])
+	if b.bias == nil && b.norm == nil {
 		return
 	}
 	for i := range n {
-		starts[i] = b.bias.f[b.bias.pos(channel(i), 0, 0, 0)]
+		var scale float32
+		if scale, b.starts[lane+i] = b.channel(channel(i)); b.norm != nil {
+			b.scales[lane+i] = scale
+		}
 	}
 }
 
@@ -133,6 +151,14 @@ func (b *bound) job(panel []float32, job int) {
 		for c0 := 0; c0 < b.p.channels; c0 += b.channels {
 			b.pass(panel, bundle, parts, corner, which, c0)
 		}
+	}
+	if b.finish != nil { // a job has parts of one bundle, or all parts of some
+		first, _ := b.outputs(firstBundle)
+		_, end := b.outputs(min(firstBundle+b.some, b.bundles) - 1)
+		if firstPart+len(parts) < len(b.parts) {
+			end = first + b.parts[firstPart+len(parts)].first
+		}
+		b.finish.block(corner, [3]int{min(b.samples, b.p.samples-corner[0]), min(b.rows, b.out.n[2]-corner[1]), min(b.cols, b.out.n[3]-corner[2])}, first+parts[0].first, end)
 	}
 }
 

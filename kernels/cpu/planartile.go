@@ -166,18 +166,20 @@ func (b *bound) planesTable() *planes {
 // preparePlanar packs a group's filters, target by target and for some outputs tap by tap, and
 // what sums begin with.
 func (b *bound) preparePlanar(_, group int) {
-	o, n := &b.filters, b.planar.outputs
+	o, n, channels := &b.filters, b.planar.outputs, b.p.channels
+	b.begin(group*b.width, b.width, b.p.m, func(i int) int { return group*b.p.m + i })
 	to := b.packs[group*b.size:][:b.size]
 	clear(to)
 	for i := range b.p.targets {
 		for first := 0; first < b.width; first += n {
+			begin := to
 			for _, k := range b.p.targets[i].taps {
-				o.copy(to, o.f[o.pos(group, first, 0, k):], min(n, b.p.m-first), b.p.channels, n)
-				to = to[b.p.channels*n:]
+				o.copy(to, o.f[o.pos(group, first, 0, k):], min(n, b.p.m-first), channels, n)
+				to = to[channels*n:]
 			}
+			b.scaled(begin[:len(begin)-len(to)], group*b.width+first, n)
 		}
 	}
-	b.begin(b.starts[group*b.width:][:b.width], b.p.m, func(i int) int { return group*b.p.m + i })
 }
 
 // planarJob computes some groups of some blocks of positions.
@@ -206,6 +208,9 @@ func (b *bound) planarJob(panel []float32, job int) {
 				b.writePlanes(y, n, first, some, t, row, rows)
 			}
 			packed += len(t.taps) * b.p.channels * b.width
+		}
+		if b.finish != nil {
+			b.finish.block([3]int{n, row, 0}, [3]int{1, rows, b.cols}, first*b.p.m, (first+some)*b.p.m)
 		}
 	}
 }

@@ -78,6 +78,15 @@ func (g *geometry) dataGrad() *product {
 	return p
 }
 
+// elements is how many the filters have.
+func (p *product) elements() int {
+	taps := 0
+	for _, t := range p.targets {
+		taps += len(t.taps)
+	}
+	return p.groups * p.m * p.channels * taps
+}
+
 // reach returns the most rows and columns that taps reach beyond a position's corner, the
 // most rows and columns of positions and the most taps.
 func (p *product) reach() (down, across, rows, cols, taps int) {

@@ -17,6 +17,19 @@ DEV void bn_fwd(const Pixels& g, const View<float>& y, const View<const float>& 
   }, x, z...);
 }
 
+// wf = w·γ/σ, K×R×S×C without gaps, and bf = β + (bias − mean)·γ/σ: a convolution with them is
+// one that a batch norm follows. w has a stride for each axis. Thread: one element of wf, c fastest.
+extern "C" __global__ void __launch_bounds__(256) bn_fold_f32(
+    float* __restrict__ wf, float* __restrict__ bf, const float* __restrict__ w, int wk, int wc, int wr, int ws, int C, int R, int S,
+    VECTOR_PARAMS(bias), VECTOR_PARAMS(mean), VECTOR_PARAMS(variance), VECTOR_PARAMS(gamma), VECTOR_PARAMS(beta), float eps, unsigned count) {
+  const unsigned e = blockIdx.x * 256 + threadIdx.x;
+  if (e >= count) return;
+  const unsigned c = e % C, tap = e / C % (R * S), k = e / C / (R * S);
+  const float scale = scales<1>(VECTOR(variance), VECTOR(gamma), k, eps).v[0];
+  wf[e] = w[(int)(k * wk + c * wc + tap / S * wr + tap % S * ws)] * scale;
+  if (c == 0 && tap == 0) bf[k] = normal((bias_at ? bias_at[(int)k * bias_step] : 0) - mean_at[(int)k * mean_step], scale, beta_at[(int)k * beta_step]);
+}
+
 // The factors of a channel's gradient:
 // dx = γ/σ·(dy − dβ/count − (x − mean)·dγ/(σ·count)), where there is a beta with dy only
 // where bn_fwd with ReLU lets x pass.

@@ -2,18 +2,18 @@
 // compared with, and what runs where none of them fits. x is N×C×H×W, w is K×C×R×S with the
 // C of one group, y is N×K×P×Q; C and K are those of one group. Every operand has a
 // stride for each axis.
-#include "dev.h"
+#include "conv_epilogue.h"
 
 #define GEOMETRY                                                                                  \
   int N, int G, int C, int K, int H, int W, int P, int Q, int R, int S, int SH, int SW, int DH, \
       int DW, int PT, int PL
 
-// y = x * w [+ bias], then ReLU if asked for. Thread: one element of y, channels fastest.
-extern "C" __global__ void __launch_bounds__(256) conv_forward_any_f32(
+// y = x * w [+ bias] [+ z], then ReLU if asked for. Thread: one element of y, channels fastest.
+extern "C" __global__ void __launch_bounds__(256, 4) conv_forward_any_f32(
     const float* __restrict__ x, int xn, int xc, int xh, int xw,
     const float* __restrict__ w, int wk, int wc, int wr, int ws,
     float* __restrict__ y, int yn, int yc, int yh, int yw, GEOMETRY,
-    const float* __restrict__ bias, int bk, int relu, long long count) {
+    EPILOGUE_PARAMS, long long count) {
   const long long e = (long long)blockIdx.x * 256 + threadIdx.x;
   if (e >= count) return;
   const int GK = G * K, k = (int)(e % GK), pixel = (int)(e / GK), q = pixel % Q, p = pixel / Q % P, n = pixel / Q / P;
@@ -30,8 +30,8 @@ extern "C" __global__ void __launch_bounds__(256) conv_forward_any_f32(
     }
   }
   if (bias) sum += bias[k * bk];
-  if (relu) sum = sum > 0 ? sum : 0;
-  y[n * yn + k * yc + p * yh + q * yw] = sum;
+  const int at = n * yn + k * yc + p * yh + q * yw;
+  y[at] = followed(sum, z, at, relu);
 }
 
 // dx from dy and w. Thread: one element of dx, channels fastest.
@@ -84,11 +84,11 @@ extern "C" __global__ void __launch_bounds__(256) conv_filter_grad_any_f32(
   part[blockIdx.y * count + e] = sum;
 }
 
-// out = part[0] + part[1] + …, in this order, [+ bias], then ReLU if asked for. Parts lie
+// out = part[0] + part[1] + …, in this order, [+ bias] [+ z], then ReLU if asked for. Parts lie
 // one after the other, each n×h×w×c without gaps. Thread: one element, c fastest.
 extern "C" __global__ void __launch_bounds__(256) conv_sum_f32(
     const float* __restrict__ part, int parts, float* __restrict__ out, int on, int oc, int oh, int ow,
-    int C, int H, int W, const float* __restrict__ bias, int bk, int relu, long long count) {
+    int C, int H, int W, EPILOGUE_PARAMS, long long count) {
   const long long e = (long long)blockIdx.x * 256 + threadIdx.x;
   if (e >= count) return;
   float sum = 0;
@@ -96,6 +96,6 @@ extern "C" __global__ void __launch_bounds__(256) conv_sum_f32(
   for (int i = 0; i < parts; i++) sum += part[i * count + e];
   const int c = (int)(e % C), pixel = (int)(e / C), w = pixel % W, h = pixel / W % H, n = pixel / W / H;
   if (bias) sum += bias[c * bk];
-  if (relu) sum = sum > 0 ? sum : 0;
-  out[n * on + c * oc + h * oh + w * ow] = sum;
+  const int at = n * on + c * oc + h * oh + w * ow;
+  out[at] = followed(sum, z, at, relu);
 }

@@ -18,7 +18,7 @@
 //
 // Where there are few tiles the sum is divided into `splits` runs of steps; each writes
 // its part, conv_sum_f32 adds them in order.
-#include "dev.h"
+#include "conv_epilogue.h"
 
 // Tile is how a block's BM×BN outputs are divided: warps of WM×WN, lanes of TM×TN.
 template <int BM_, int BN_, int WM_, int WN_, int TM_, int TN_>
@@ -168,7 +168,9 @@ struct Gather {
   int out_n, out_c, out_h, out_w, P, Q;    // P, Q: all of the output's rows and columns
   int N, G, C, K;
   const float* bias;
-  int bias_k, relu, splits, split;
+  int bias_k, relu;
+  const float* z;
+  int splits, split;
   float* part;
 };
 
@@ -282,6 +284,7 @@ DEV void gather_tile(const Gather& g, const Axis& y, const Axis& x) {
         v[u] = sum[i][j + u];
         if (!GRAD && g.splits == 1) {
           if (g.bias && n + u < g.K) v[u] += g.bias[(group * g.K + n + u) * g.bias_k];
+          if (g.z && n + u < g.K) v[u] += g.z[o + (group * g.K + n + u) * out_c];
           if (g.relu) v[u] = v[u] > 0 ? v[u] : 0;
         }
       }
@@ -300,11 +303,11 @@ DEV void gather_tile(const Gather& g, const Axis& y, const Axis& x) {
   const float *__restrict__ x, int xn, int xc, int xh, int xw,                                    \
       const float *__restrict__ w, int wk, int wc, int wr, int ws,                                \
       float *__restrict__ y, int yn, int yc, int yh, int yw, GEOMETRY,                            \
-      const float *__restrict__ bias, int bk, int relu, float *__restrict__ part, int splits
+      EPILOGUE_PARAMS, float *__restrict__ part, int splits
 
 template <class T, int V>
 DEV void forward(FORWARD) {
-  const Gather g = {x, xn, xc, xh, xw, H, W, w, wk, wc, wr, ws, K * wk, y, yn, yc, yh, yw, P, Q, N, G, C, K, bias, bk, relu, splits, (int)blockIdx.z, part};
+  const Gather g = {x, xn, xc, xh, xw, H, W, w, wk, wc, wr, ws, K * wk, y, yn, yc, yh, yw, P, Q, N, G, C, K, bias, bk, relu, z, splits, (int)blockIdx.z, part};
   gather_tile<T, false, V>(g, forward_axis(P, R, SH, DH, PT), forward_axis(Q, S, SW, DW, PL));
 }
 
@@ -318,7 +321,7 @@ DEV void forward(FORWARD) {
 template <class T, int V>
 DEV void data_grad(DATA_GRAD) {
   const int fh = blockIdx.y / SW, fw = blockIdx.y % SW;
-  const Gather g = {dy, yn, yc, yh, yw, P, Q, w, wc, wk, wr, ws, K * wk, dx, xn, xc, xh, xw, H, W, N, G, K, C, nullptr, 0, 0, splits, (int)blockIdx.z, part};
+  const Gather g = {dy, yn, yc, yh, yw, P, Q, w, wc, wk, wr, ws, K * wk, dx, xn, xc, xh, xw, H, W, N, G, K, C, nullptr, 0, 0, nullptr, splits, (int)blockIdx.z, part};
   gather_tile<T, true, V>(g, grad_axis(fh, H, R, SH, DH, PT), grad_axis(fw, W, S, SW, DW, PL));
 }
 
@@ -419,7 +422,7 @@ typedef Tile<64, 64, 32, 32, 8, 4> Tile64x64;
 typedef Tile<128, 32, 32, 32, 8, 4> Tile128x32;
 typedef Tile<32, 128, 32, 32, 8, 4> Tile32x128;
 
-#define FORWARD_ARGS x, xn, xc, xh, xw, w, wk, wc, wr, ws, y, yn, yc, yh, yw, N, G, C, K, H, W, P, Q, R, S, SH, SW, DH, DW, PT, PL, bias, bk, relu, part, splits
+#define FORWARD_ARGS x, xn, xc, xh, xw, w, wk, wc, wr, ws, y, yn, yc, yh, yw, N, G, C, K, H, W, P, Q, R, S, SH, SW, DH, DW, PT, PL, bias, bk, relu, z, part, splits
 extern "C" __global__ void __launch_bounds__(256, 2) conv_forward_gemm_128x128_f32(FORWARD) { forward<Tile128x128, 4>(FORWARD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 3) conv_forward_gemm_128x64_f32(FORWARD) { forward<Tile128x64, 4>(FORWARD_ARGS); }
 extern "C" __global__ void __launch_bounds__(128, 4) conv_forward_gemm_64x64_f32(FORWARD) { forward<Tile64x64, 4>(FORWARD_ARGS); }

@@ -2,6 +2,7 @@ package kerneltest
 
 import (
 	"fmt"
+	"slices"
 
 	"cleave/kernels"
 	"cleave/layout"
@@ -124,6 +125,7 @@ func convCases(code kernels.Code) []kase {
 				c.in = append(c.in, vec(y.shape[1], signed))
 			}
 			c.desc.Epilogue.ReLU = i%4 == 1
+			all = append(all, followed(c, y, i))
 		case kernels.ConvDataGrad:
 			c.out, c.in, c.terms = x, []operand{y, w}, v.k*taps
 		default:
@@ -133,6 +135,23 @@ func convCases(code kernels.Code) []kase {
 		all = append(all, c)
 	}
 	return all
+}
+
+// followed returns a convolution that batch norm follows, or what a residual block adds, or both.
+// What is added is positive: what is left where summands cancel is their rounding.
+func followed(c kase, y operand, i int) kase {
+	e := kernels.Epilogue{Bias: c.desc.Epilogue.Bias, Norm: i%5 != 1, Add: i%2 == 1 || i%5 == 1, ReLU: i%3 != 0}
+	c.name = fmt.Sprintf("norm=%v,add=%v,relu=%v/%s", e.Norm, e.Add, e.ReLU, c.name)
+	c.desc.Epilogue, c.desc.Eps, c.roundings = e, 1e-5, c.roundings+6
+	c.in = slices.Clone(c.in)
+	if e.Norm {
+		k := y.shape[1]
+		c.in = append(c.in, vec(k, constant(0.1)), vec(k, positive), vec(k, signed), vec(k, positive))
+	}
+	if e.Add {
+		c.in = append(c.in, of(y.shape, positive))
+	}
+	return c
 }
 
 // pools are windows with the rows and columns that they move over.

@@ -29,9 +29,16 @@ func products(d kernels.Desc, x, w, y *tensor, f func(x, w, y *float64)) {
 func refConvForward(d kernels.Desc, y *tensor, in []*tensor) {
 	clear(y.v)
 	products(d, in[0], in[1], y, func(x, w, y *float64) { *y += *x * *w })
-	y.each(func(_, k, _, _ int, v *float64) {
+	bias, mean, z, _ := d.Epilogue.ConvInputs()
+	y.each(func(n, k, h, w int, v *float64) {
 		if d.Epilogue.Bias {
-			*v += in[2].v[k]
+			*v += in[bias].v[k]
+		}
+		if d.Epilogue.Norm {
+			*v = (*v-in[mean].v[k])/math.Sqrt(in[mean+1].v[k]+d.Eps)*in[mean+2].v[k] + in[mean+3].v[k]
+		}
+		if d.Epilogue.Add {
+			*v += *in[z].at(n, k, h, w)
 		}
 		*v = relu(d.Epilogue.ReLU, *v)
 	})

@@ -10,7 +10,8 @@ import (
 type conv struct {
 	d       kernels.Desc
 	x, w, y *view
-	bias    *view // or nil
+	bias, z *view // or nil
+	relu    bool
 	groups  int
 	c, k    int // channels and filters of a group
 }
@@ -18,21 +19,26 @@ type conv struct {
 // conv checks a call's operands and names them.
 func (c *call) conv() (*conv, error) {
 	g := &conv{d: c.d, groups: max(1, c.d.Groups)}
-	want := 2
-	switch c.d.Code {
-	case kernels.ConvForward:
-		if c.d.Epilogue.Bias {
-			want = 3
-		}
-	}
-	if err := c.inputs(want); err != nil {
+	if _, err := c.types(); err != nil {
 		return nil, err
 	}
 	switch c.d.Code {
 	case kernels.ConvForward:
-		g.x, g.w, g.y = &c.in[0], &c.in[1], &c.out
-		if want == 3 {
-			g.bias = &c.in[2]
+		g.x, g.w, g.y, g.relu = &c.in[0], &c.in[1], &c.out, c.d.Epilogue.ReLU
+		bias, mean, z, _ := c.d.Epilogue.ConvInputs()
+		if bias > 0 {
+			g.bias = &c.in[bias]
+		}
+		if mean > 0 {
+			if err := c.vectors(g.y.n[1], mean, mean+1, mean+2, mean+3); err != nil {
+				return nil, err
+			}
+		}
+		if z > 0 {
+			g.z = &c.in[z]
+			if err := c.same(z); err != nil {
+				return nil, err
+			}
 		}
 	case kernels.ConvDataGrad:
 		g.x, g.w, g.y = &c.out, &c.in[1], &c.in[0]
@@ -45,7 +51,7 @@ func (c *call) conv() (*conv, error) {
 
 // check reports an error unless the shapes fit together and the window is one.
 func (g *conv) check() error {
-	for _, v := range []*view{g.x, g.w, g.y, g.bias} {
+	for _, v := range []*view{g.x, g.w, g.y, g.bias, g.z} {
 		if v != nil && v.dtype != kernels.F32 {
 			return fmt.Errorf("element type %d, takes single precision", v.dtype)
 		}
@@ -87,23 +93,12 @@ func (g *conv) geometry() []Arg {
 		win.Stride[0], win.Stride[1], win.Dilation[0], win.Dilation[1], win.Pad[0], win.Pad[2])
 }
 
-// epilogue is the bias, its stride, and whether ReLU follows.
-func (g *conv) epilogue() []Arg {
-	relu := 0
-	if g.d.Code == kernels.ConvForward && g.d.Epilogue.ReLU {
-		relu = 1
-	}
-	if g.bias == nil {
-		return []Arg{null(), num(0), num(relu)}
-	}
-	return []Arg{g.bias.ptr(), num(g.bias.st[0]), num(relu)}
-}
-
 // way is one way to compute a call. Whether it is there and its workspace are functions of
 // the descriptor and the boxes' extents.
 type way struct {
 	name   string
 	lies   bool  // whether the operands lie as it needs them
+	adds   bool  // whether its kernels add z
 	bytes  int64 // of the workspace
 	launch func(c *call, scratch int64)
 }
@@ -136,6 +131,7 @@ func (c *call) chooseWay(want func(w *way) bool) error {
 	if err != nil {
 		return err
 	}
+	g.fold(c)
 	ways := g.ways()
 	var bytes int64
 	for _, w := range ways {
@@ -144,7 +140,7 @@ func (c *call) chooseWay(want func(w *way) bool) error {
 	scratch := c.scratch(bytes)
 	for i := range ways {
 		if want(&ways[i]) {
-			ways[i].launch(c, scratch)
+			g.run(c, &ways[i], scratch)
 			return nil
 		}
 	}

@@ -4,12 +4,12 @@ import "cleave/kernels"
 
 // anyWays is one thread an output element.
 func anyWays(g *conv) []way {
-	w := way{name: "any", lies: true}
+	w := way{name: "any", lies: true, adds: true}
 	switch g.d.Code {
 	case kernels.ConvForward:
 		w.launch = func(c *call, _ int64) {
 			count := g.y.n.Volume()
-			c.launch("conv_forward_any_f32", perElement(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), g.epilogue(), long(uint64(count)))
+			c.launch("conv_forward_any_f32", perElement(count), block, 0, g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), g.epilogue(), g.added(), long(uint64(count)))
 		}
 	case kernels.ConvDataGrad:
 		w.launch = func(c *call, _ int64) {
@@ -41,5 +41,5 @@ func (g *conv) sum(c *call, scratch int64, parts int) {
 	o := &c.out
 	count := o.n.Volume()
 	c.launch("conv_sum_f32", perElement(count), block, 0, at(scratch), num(parts), o.operand(),
-		nums(o.n[1], o.n[2], o.n[3]), g.epilogue(), long(uint64(count)))
+		nums(o.n[1], o.n[2], o.n[3]), g.epilogue(), g.added(), long(uint64(count)))
 }

@@ -87,7 +87,7 @@ func gemmWays(g *conv) []way {
 				name += "_any"
 			}
 			parts := m.parts(t, g.groups)
-			w := way{name: name, lies: m.quads || !quads}
+			w := way{name: name, lies: m.quads || !quads, adds: true}
 			if parts > 1 {
 				w.bytes = 4 * int64(parts) * int64(g.result().n.Volume())
 			}
@@ -121,12 +121,12 @@ func (g *conv) gemmLaunch(c *call, kernel string, m *gemm, t gemmTile, parts int
 	tables := 3*4*t.rows + 52
 	switch g.d.Code {
 	case kernels.ConvForward:
-		epilogue := g.epilogue()
+		epilogue, z := g.epilogue(), g.added()
 		if parts > 1 { // it belongs to the sum of all parts
-			epilogue = []Arg{null(), num(0), num(0)}
+			epilogue, z = []Arg{null(), num(0), num(0)}, null()
 		}
 		c.launch(kernel, [3]int{blocks, 1, parts}, block, 2*4*pitch*(t.rows+t.cols)+tables,
-			g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), epilogue, part, num(parts))
+			g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), epilogue, z, part, num(parts))
 	case kernels.ConvDataGrad:
 		c.launch(kernel, [3]int{blocks, m.phases, parts}, block, 2*4*(pitch*t.rows+gemmStep*t.cols)+tables,
 			g.x.operand(), g.w.operand(), g.y.operand(), g.geometry(), part, num(parts))

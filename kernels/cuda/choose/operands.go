@@ -10,7 +10,7 @@ import (
 // inputs are the element types of a kernel's inputs: f(loat32), i(nt32), u(int8), ? as the
 // output; '+' repeats the last, at least once in all. Outputs are float32, but for Copy's.
 var inputs = map[kernels.Code]string{
-	kernels.ConvForward:      "ff", // and the bias
+	kernels.ConvForward:      "ff", // and the epilogue's
 	kernels.ConvDataGrad:     "ff",
 	kernels.ConvFilterGrad:   "ff",
 	kernels.Bias:             "ff",
@@ -61,8 +61,11 @@ func (c *call) types() (string, error) {
 	if more, ok := strings.CutSuffix(want, "+"); ok {
 		want = more + strings.Repeat(more[len(more)-1:], max(0, len(c.in)-len(more)))
 	}
-	e := c.d.Epilogue
-	if c.d.Code == kernels.ConvForward && e.Bias || c.d.Code == kernels.BN && e.Add || c.d.Code == kernels.BNGrad && e.ReLU {
+	switch e := c.d.Epilogue; {
+	case c.d.Code == kernels.ConvForward:
+		_, _, _, count := e.ConvInputs()
+		want = strings.Repeat("f", count)
+	case c.d.Code == kernels.BN && e.Add || c.d.Code == kernels.BNGrad && e.ReLU:
 		want += "f"
 	}
 	return want, c.inputs(len(want))

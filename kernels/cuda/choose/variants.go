@@ -2,6 +2,7 @@ package choose
 
 import (
 	"fmt"
+	"slices"
 
 	"cleave/kernels"
 )
@@ -33,13 +34,15 @@ func Variants(d kernels.Desc, out kernels.Operand, in []kernels.Operand, space k
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w", d.Code, err)
 	}
+	g.fold(c)
+	before, used := c.launches, c.used
 	var all []Variant
 	for _, w := range g.ways() {
 		if !w.lies {
 			continue
 		}
-		c.used, c.launches = 0, nil
-		w.launch(c, c.scratch(w.bytes))
+		c.used, c.launches = used, slices.Clone(before)
+		g.run(c, &w, c.scratch(w.bytes))
 		if c.used > space.Bytes {
 			return nil, fmt.Errorf("cuda: %s: a workspace of %d bytes, %s needs %d", d.Code, space.Bytes, w.name, c.used)
 		}

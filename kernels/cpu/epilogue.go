@@ -1,0 +1,137 @@
+package cpu
+
+// epilogue is what follows a convolution's sums (kernels.Epilogue). None of it takes a pass
+// over memory: sums begin with the bias; batch norm scales the filters where they lie packed and
+// changes what sums begin with, or, where outputs are fewer than filter elements or z is added
+// to them anyway, is applied to a block of outputs when the job that has computed it ends, for
+// caches hold it still.
+type epilogue struct {
+	bias *view // nil: none
+	norm *norm // likewise
+	z    *view // likewise
+	relu bool
+}
+
+// norm is batch norm from given statistics.
+type norm struct {
+	mean, variance, gamma, beta *view
+	eps                         float64
+}
+
+// epilogue returns that of a convolution to y.
+func (c *call) epilogue(y *view) (e epilogue, err error) {
+	e.relu = c.d.Epilogue.ReLU
+	bias, mean, z, _ := c.d.Epilogue.ConvInputs()
+	if bias > 0 {
+		e.bias = &c.in[bias]
+		err = vector(y.n[1], "convolution's bias", *e.bias)
+	}
+	if mean > 0 && err == nil {
+		in := c.in[mean:][:4]
+		e.norm = &norm{&in[0], &in[1], &in[2], &in[3], c.d.Eps}
+		err = vector(y.n[1], "convolution's batch norm", in...)
+	}
+	if z > 0 && err == nil {
+		e.z = &c.in[z]
+		err = same(y.n, "what a convolution adds", *e.z)
+	}
+	return e, err
+}
+
+// inRow makes z like y, whose positions may have come into one row; false if z's cannot.
+func (e *epilogue) inRow(g *geometry, y, row *view) bool {
+	if e.z == nil || row.n == y.n {
+		return true
+	}
+	_, z, _, ok := g.flattened(*e.z, *y)
+	if ok {
+		e.z = &z
+	}
+	return ok
+}
+
+// first returns what a channel's sum begins with where no batch norm follows.
+func (e *epilogue) first(ch int) float64 {
+	if e.bias == nil {
+		return 0
+	}
+	return float64(e.bias.of(ch))
+}
+
+// channel returns what a channel's products are multiplied with and what their sum begins with.
+func (e *epilogue) channel(ch int) (scale, start float32) {
+	first := e.first(ch)
+	if e.norm == nil {
+		return 1, float32(first)
+	}
+	s := e.norm.scale(ch)
+	return float32(s), float32(float64(e.norm.beta.of(ch)) + (first-float64(e.norm.mean.of(ch)))*s)
+}
+
+// scale returns a channel's γ/σ.
+func (n *norm) scale(ch int) float64 {
+	return float64(n.gamma.of(ch)) * inverseDeviation(n.variance, ch, n.eps)
+}
+
+// finish is what remains to be done with outputs once a job has stored them:
+// (y − mean)·scale + shift [+ z], then ReLU if asked for.
+type finish struct {
+	epilogue
+	y                  *view
+	mean, scale, shift []float32 // of each channel
+	ops                *channelOps
+}
+
+// finish splits what is for finish off an epilogue; nil if nothing is. elements are those of
+// the filters.
+func (e *epilogue) finish(y *view, elements int, ops *channelOps) *finish {
+	if e.z == nil && (e.norm == nil || y.n.Volume() >= elements) {
+		return nil
+	}
+	f := &finish{epilogue: *e, y: y, ops: ops}
+	e.norm, e.z, e.relu = nil, nil, false
+	f.mean, f.scale, f.shift = make([]float32, y.n[1]), make([]float32, y.n[1]), make([]float32, y.n[1])
+	return f
+}
+
+// fill reads the channels' values.
+func (f *finish) fill() {
+	for ch := range f.scale {
+		f.scale[ch] = 1
+		if f.norm != nil {
+			f.mean[ch], f.scale[ch], f.shift[ch] = f.norm.mean.of(ch), float32(f.norm.scale(ch)), f.norm.beta.of(ch)
+		}
+	}
+}
+
+// block finishes samples, rows and columns from a corner on, of the channels from first to end.
+func (f *finish) block(corner, size [3]int, first, end int) {
+	mean, scale, shift, n := f.mean[first:end], f.scale[first:end], f.shift[first:end], end-first
+	for s := range size[0] {
+		for h := range size[1] {
+			y := f.y.f[f.y.pos(corner[0]+s, first, corner[1]+h, corner[2]):]
+			if f.z == nil {
+				norm := f.ops.norm
+				if f.relu {
+					norm = f.ops.normReLU
+				}
+				norm(y, y, mean, scale, shift, size[2], n, f.y.st[3], f.y.st[3])
+				continue
+			}
+			norm := f.ops.normAdd
+			if f.relu {
+				norm = f.ops.normAddReLU
+			}
+			z := f.z.f[f.z.pos(corner[0]+s, first, corner[1]+h, corner[2]):]
+			norm(y, y, z, mean, scale, shift, size[2], n, f.y.st[3], f.y.st[3], f.z.st[3])
+		}
+	}
+}
+
+// scaled multiplies packed filters, rows as wide as the lanes from one on, with what batch
+// norm multiplies their channels with.
+func (b *bound) scaled(packs []float32, lane, width int) {
+	if b.norm != nil {
+		b.ops.norm(packs, packs, b.zeros, b.scales[lane:], b.zeros, len(packs)/width, width, width, width)
+	}
+}
