@@ -54,6 +54,7 @@ func Build(train, eval *plan.Plan, o Options) (*Bundle, error) {
 			fuse(p)
 			fuseNorms(p)
 			fuseResiduals(p)
+			foldNorms(p)
 			indexPools(p)
 		}
 		if !o.NoSchedule {

@@ -92,6 +92,7 @@ func encodeDesc(d *kernels.Desc) *programpb.Kernel {
 		Code:         d.Code.String(),
 		Groups:       uint32(d.Groups),
 		EpilogueBias: d.Epilogue.Bias,
+		EpilogueNorm: d.Epilogue.Norm,
 		EpilogueRelu: d.Epilogue.ReLU,
 		EpilogueAdd:  d.Epilogue.Add,
 		Count:        d.Count,

@@ -103,6 +103,7 @@ func attributes(w *strings.Builder, d *kernels.Desc) {
 		put(win.CountPad, "count-pad")
 	}
 	put(d.Epilogue.Bias, "+bias")
+	put(d.Epilogue.Norm, "+norm")
 	put(d.Epilogue.Add, "+add")
 	put(d.Epilogue.ReLU, "+relu")
 	if l := &d.LRN; *l != (kernels.LRNDesc{}) {

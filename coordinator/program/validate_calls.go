@@ -71,10 +71,8 @@ func arity(d *kernels.Desc) int {
 	case kernels.FillConst, kernels.FillNormal:
 		return 0
 	case kernels.ConvForward:
-		if d.Epilogue.Bias {
-			return 3
-		}
-		return 2
+		_, _, _, count := d.Epilogue.ConvInputs()
+		return count
 	case kernels.ConvDataGrad, kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
 		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits,
 		kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad:
@@ -201,7 +199,9 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 	y := o.out
 	switch d.Code {
 	case kernels.ConvForward:
-		return o.convolution(d, y, o.in[0], o.in[1]) && (!d.Epilogue.Bias || o.vectors(y[1], 2))
+		bias, mean, z, _ := d.Epilogue.ConvInputs()
+		return o.convolution(d, y, o.in[0], o.in[1]) && (bias == 0 || o.vectors(y[1], bias)) &&
+			(mean == 0 || o.vectors(y[1], mean, mean+1, mean+2, mean+3)) && (z == 0 || o.same(z))
 	case kernels.ConvDataGrad:
 		return o.convolution(d, o.in[0], y, o.in[1])
 	case kernels.ConvFilterGrad:

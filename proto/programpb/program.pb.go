@@ -829,6 +829,7 @@ type Kernel struct {
 	EpilogueBias  bool                   `protobuf:"varint,4,opt,name=epilogue_bias,json=epilogueBias,proto3" json:"epilogue_bias,omitempty"`
 	EpilogueRelu  bool                   `protobuf:"varint,5,opt,name=epilogue_relu,json=epilogueRelu,proto3" json:"epilogue_relu,omitempty"`
 	EpilogueAdd   bool                   `protobuf:"varint,21,opt,name=epilogue_add,json=epilogueAdd,proto3" json:"epilogue_add,omitempty"`
+	EpilogueNorm  bool                   `protobuf:"varint,22,opt,name=epilogue_norm,json=epilogueNorm,proto3" json:"epilogue_norm,omitempty"`
 	Lrn           *LRN                   `protobuf:"bytes,6,opt,name=lrn,proto3" json:"lrn,omitempty"`
 	Count         float64                `protobuf:"fixed64,7,opt,name=count,proto3" json:"count,omitempty"`
 	Eps           float64                `protobuf:"fixed64,8,opt,name=eps,proto3" json:"eps,omitempty"`
@@ -916,6 +917,13 @@ func (x *Kernel) GetEpilogueRelu() bool {
 func (x *Kernel) GetEpilogueAdd() bool {
 	if x != nil {
 		return x.EpilogueAdd
+	}
+	return false
+}
+
+func (x *Kernel) GetEpilogueNorm() bool {
+	if x != nil {
+		return x.EpilogueNorm
 	}
 	return false
 }
@@ -1428,14 +1436,15 @@ const file_program_program_proto_rawDesc = "" +
 	"\x04peer\x18\x02 \x01(\rR\x04peer\x12\x16\n" +
 	"\x06buffer\x18\x03 \x01(\rR\x06buffer\x12\x16\n" +
 	"\x06offset\x18\x04 \x01(\x04R\x06offset\x12\x14\n" +
-	"\x05bytes\x18\x05 \x01(\x04R\x05bytes\"\xb3\x04\n" +
+	"\x05bytes\x18\x05 \x01(\x04R\x05bytes\"\xd8\x04\n" +
 	"\x06Kernel\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x121\n" +
 	"\x06window\x18\x02 \x01(\v2\x19.cleave.program.v1.WindowR\x06window\x12\x16\n" +
 	"\x06groups\x18\x03 \x01(\rR\x06groups\x12#\n" +
 	"\repilogue_bias\x18\x04 \x01(\bR\fepilogueBias\x12#\n" +
 	"\repilogue_relu\x18\x05 \x01(\bR\fepilogueRelu\x12!\n" +
-	"\fepilogue_add\x18\x15 \x01(\bR\vepilogueAdd\x12(\n" +
+	"\fepilogue_add\x18\x15 \x01(\bR\vepilogueAdd\x12#\n" +
+	"\repilogue_norm\x18\x16 \x01(\bR\fepilogueNorm\x12(\n" +
 	"\x03lrn\x18\x06 \x01(\v2\x16.cleave.program.v1.LRNR\x03lrn\x12\x14\n" +
 	"\x05count\x18\a \x01(\x01R\x05count\x12\x10\n" +
 	"\x03eps\x18\b \x01(\x01R\x03eps\x121\n" +

@@ -61,7 +61,7 @@ func decodeKernel(k *programpb.Kernel) (kernels.Desc, error) {
 	d = kernels.Desc{
 		Code:     code,
 		Groups:   int(k.Groups),
-		Epilogue: kernels.Epilogue{Bias: k.EpilogueBias, Add: k.EpilogueAdd, ReLU: k.EpilogueRelu},
+		Epilogue: kernels.Epilogue{Bias: k.EpilogueBias, Norm: k.EpilogueNorm, Add: k.EpilogueAdd, ReLU: k.EpilogueRelu},
 		Count:    k.Count,
 		Eps:      k.Eps,
 		P:        k.P,

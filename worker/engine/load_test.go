@@ -134,7 +134,7 @@ func TestDecodeKernelReadsEveryField(t *testing.T) {
 	got, err := decodeKernel(&programpb.Kernel{
 		Code:   "conv_forward",
 		Window: &programpb.Window{Kernel: []uint32{1, 2}, Stride: []uint32{3, 4}, Dilation: []uint32{5, 6}, Pad: []uint32{7, 8, 9, 10}, CountPad: true},
-		Groups: 11, EpilogueBias: true, EpilogueAdd: true, EpilogueRelu: true,
+		Groups: 11, EpilogueBias: true, EpilogueNorm: true, EpilogueAdd: true, EpilogueRelu: true,
 		Lrn:   &programpb.LRN{N: 12, K: 13, Alpha: 14, Beta: 15, Offset: 16, GradOffset: 17},
 		Count: 18, Eps: 19,
 		Random: &programpb.Random{Key: 20, Origin: []uint32{21, 22, 23, 24}, Global: []uint32{25, 26, 27, 28}},
@@ -147,7 +147,7 @@ func TestDecodeKernelReadsEveryField(t *testing.T) {
 	want := kernels.Desc{
 		Code:   kernels.ConvForward,
 		Window: kernels.Window{Kernel: [2]int{1, 2}, Stride: [2]int{3, 4}, Dilation: [2]int{5, 6}, Pad: [4]int{7, 8, 9, 10}, CountPad: true},
-		Groups: 11, Epilogue: kernels.Epilogue{Bias: true, Add: true, ReLU: true},
+		Groups: 11, Epilogue: kernels.Epilogue{Bias: true, Norm: true, Add: true, ReLU: true},
 		LRN:   kernels.LRNDesc{N: 12, K: 13, Alpha: 14, Beta: 15, Offset: 16, GradOffset: 17},
 		Count: 18, Eps: 19,
 		Random: kernels.Random{Key: 20, Origin: [4]int{21, 22, 23, 24}, Global: layout.Shape{25, 26, 27, 28}},
