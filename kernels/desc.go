@@ -12,7 +12,7 @@ const (
 	Invalid Code = iota
 
 	ConvForward    // y ← x, w [, bias if Epilogue.Bias] [, mean, var, gamma, beta if Epilogue.Norm] [, z if Epilogue.Add]
-	ConvDataGrad   // dx ← dy, w
+	ConvDataGrad   // dx ← dy, w [, z if Epilogue.Add] [, y if Epilogue.ReLU: where y > 0, else zero]
 	ConvFilterGrad // dw ← x, dy
 	Bias           // y ← x, b: adds b per channel
 	BiasGrad       // db ← dy: sum over N, H, W
@@ -73,7 +73,7 @@ type Desc struct {
 	Code     Code
 	Window   Window   // ConvForward … ConvFilterGrad, MaxPool … AvgPoolGrad
 	Groups   int      // ConvForward … ConvFilterGrad, Shuffle: groups of the operands' boxes
-	Epilogue Epilogue // ConvForward, Bias, BN, Add; BNSums, BNGrad: dy counts where BN with this epilogue let x pass
+	Epilogue Epilogue // ConvForward, ConvDataGrad, Bias, BN, Add; BNSums, BNGrad: dy counts where BN with this epilogue let x pass
 	LRN      LRNDesc  // LRN, LRNGrad
 	Count    float64  // divisor of BNMean, BNVar, BNStats, Loss, LossGrad; of BNGrad's sums
 	Eps      float64  // BN, BNGammaGrad, BNSums, BNGrad, ConvForward with Epilogue.Norm
@@ -107,8 +107,8 @@ type Window struct {
 type Epilogue struct {
 	Bias bool // ConvForward: add the bias
 	Norm bool // ConvForward: batch norm from given statistics
-	Add  bool // ConvForward, BN: add z, the last input
-	ReLU bool
+	Add  bool // ConvForward, BN, ConvDataGrad: add z
+	ReLU bool // ConvDataGrad: the gradient of the ReLU whose result is y, the last input
 }
 
 // ConvInputs says which inputs of a ConvForward are the bias, batch norm's mean, behind which
@@ -123,6 +123,19 @@ func (e Epilogue) ConvInputs() (bias, mean, z, count int) {
 		return first
 	}
 	return take(e.Bias, 1), take(e.Norm, 4), take(e.Add, 1), count
+}
+
+// GradInputs says which inputs of a ConvDataGrad are z and y, 0 for those that the epilogue
+// does not read, and how many inputs there are in all.
+func (e Epilogue) GradInputs() (z, y, count int) {
+	count = 2
+	if e.Add {
+		z, count = count, count+1
+	}
+	if e.ReLU {
+		y, count = count, count+1
+	}
+	return z, y, count
 }
 
 // LRNDesc is local response normalisation (Krizhevsky et al. 2012, §3.3): x/(K + Alpha·Σx²)^Beta

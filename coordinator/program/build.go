@@ -55,6 +55,7 @@ func Build(train, eval *plan.Plan, o Options) (*Bundle, error) {
 			fuseNorms(p)
 			fuseResiduals(p)
 			foldNorms(p)
+			fuseGradients(p)
 			indexPools(p)
 		}
 		if !o.NoSchedule {

@@ -73,7 +73,10 @@ func arity(d *kernels.Desc) int {
 	case kernels.ConvForward:
 		_, _, _, count := d.Epilogue.ConvInputs()
 		return count
-	case kernels.ConvDataGrad, kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
+	case kernels.ConvDataGrad:
+		_, _, count := d.Epilogue.GradInputs()
+		return count
+	case kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
 		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits,
 		kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad:
 		return 2
@@ -203,7 +206,8 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 		return o.convolution(d, y, o.in[0], o.in[1]) && (bias == 0 || o.vectors(y[1], bias)) &&
 			(mean == 0 || o.vectors(y[1], mean, mean+1, mean+2, mean+3)) && (z == 0 || o.same(z))
 	case kernels.ConvDataGrad:
-		return o.convolution(d, o.in[0], y, o.in[1])
+		z, passed, _ := d.Epilogue.GradInputs()
+		return o.convolution(d, o.in[0], y, o.in[1]) && (z == 0 || o.same(z)) && (passed == 0 || o.same(passed))
 	case kernels.ConvFilterGrad:
 		return o.convolution(d, o.in[1], o.in[0], y)
 	case kernels.Bias:

@@ -24,8 +24,8 @@ type signature struct {
 }
 
 var signatures = map[kernels.Code]signature{
-	kernels.ConvForward:      {"ff", bindConvForward}, // and the epilogue's
-	kernels.ConvDataGrad:     {"ff", bindConvDataGrad},
+	kernels.ConvForward:      {"ff", bindConvForward},  // and the epilogue's
+	kernels.ConvDataGrad:     {"ff", bindConvDataGrad}, // likewise
 	kernels.ConvFilterGrad:   {"ff", bindConvFilterGrad},
 	kernels.Bias:             {"ff", bindBias},
 	kernels.BiasGrad:         {"f", bindBiasGrad},
@@ -88,6 +88,9 @@ func (b *Backend) bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand
 	switch e := d.Epilogue; {
 	case d.Code == kernels.ConvForward:
 		_, _, _, count := e.ConvInputs()
+		s.in = strings.Repeat("f", count)
+	case d.Code == kernels.ConvDataGrad:
+		_, _, count := e.GradInputs()
 		s.in = strings.Repeat("f", count)
 	case d.Code == kernels.BN && e.Add || d.Code == kernels.BNGrad && e.ReLU:
 		s.in += "f"

@@ -42,11 +42,27 @@ func bindConvDataGrad(c *call) (kernels.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	how, fx, fy := c.choose(&g, dx, dy)
-	if how.linearGrad != nil {
-		return c.linearDataGrad(how.linearGrad, dy, w, dx), nil
+	e, err := c.gradEpilogue(dx)
+	if err != nil {
+		return nil, err
 	}
-	return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, epilogue{}), nil
+	how, fx, fy := c.choose(&g, dx, dy)
+	if how.linearGrad == nil && e.inRow(&g, dx, &fx) {
+		return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, e), nil
+	}
+	var steps []kernels.Launch
+	if how.linearGrad != nil {
+		steps = append(steps, c.linearDataGrad(how.linearGrad, dy, w, dx))
+	} else {
+		steps = append(steps, c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, epilogue{}))
+	}
+	if e.z != nil {
+		steps = append(steps, c.add(dx, e.z, false))
+	}
+	if e.passed != nil {
+		steps = append(steps, c.binary(dx, e.passed, dx, c.b.tier.rows.reluGrad))
+	}
+	return inOrder(steps), nil
 }
 
 func bindConvFilterGrad(c *call) (kernels.Launch, error) {

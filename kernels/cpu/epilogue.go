@@ -4,12 +4,13 @@ package cpu
 // over memory: sums begin with the bias; batch norm scales the filters where they lie packed and
 // changes what sums begin with, or, where outputs are fewer than filter elements or z is added
 // to them anyway, is applied to a block of outputs when the job that has computed it ends, for
-// caches hold it still.
+// caches hold it still. So is what a data gradient's z and ReLU do.
 type epilogue struct {
-	bias *view // nil: none
-	norm *norm // likewise
-	z    *view // likewise
-	relu bool
+	bias   *view // nil: none
+	norm   *norm // likewise
+	z      *view // likewise
+	relu   bool
+	passed *view // likewise: where it is not positive a data gradient is zero
 }
 
 // norm is batch norm from given statistics.
@@ -38,16 +39,43 @@ func (c *call) epilogue(y *view) (e epilogue, err error) {
 	return e, err
 }
 
-// inRow makes z like y, whose positions may have come into one row; false if z's cannot.
+// gradEpilogue returns that of a data gradient.
+func (c *call) gradEpilogue(dx *view) (e epilogue, err error) {
+	z, y, _ := c.d.Epilogue.GradInputs()
+	if z > 0 {
+		e.z = &c.in[z]
+		err = same(dx.n, "what a data gradient adds", *e.z)
+	}
+	if y > 0 && err == nil {
+		e.passed = &c.in[y]
+		err = same(dx.n, "a data gradient's ReLU", *e.passed)
+	}
+	return e, err
+}
+
+// inRow makes other operands like y, whose positions may have come into one row; false if
+// theirs cannot.
 func (e *epilogue) inRow(g *geometry, y, row *view) bool {
-	if e.z == nil || row.n == y.n {
+	if row.n == y.n {
 		return true
 	}
-	_, z, _, ok := g.flattened(*e.z, *y)
-	if ok {
-		e.z = &z
+	rows := [2]view{}
+	for i, v := range []*view{e.z, e.passed} {
+		if v == nil {
+			continue
+		}
+		var ok bool
+		if _, rows[i], _, ok = g.flattened(*v, *y); !ok {
+			return false
+		}
 	}
-	return ok
+	if e.z != nil {
+		e.z = &rows[0]
+	}
+	if e.passed != nil {
+		e.passed = &rows[1]
+	}
+	return true
 }
 
 // first returns what a channel's sum begins with where no batch norm follows.
@@ -74,57 +102,90 @@ func (n *norm) scale(ch int) float64 {
 }
 
 // finish is what remains to be done with outputs once a job has stored them:
-// (y − mean)·scale + shift [+ z], then ReLU if asked for.
+// [(y − mean)·scale + shift] [+ z], then ReLU or its gradient if asked for.
 type finish struct {
 	epilogue
 	y                  *view
-	mean, scale, shift []float32 // of each channel
-	ops                *channelOps
+	mean, scale, shift []float32 // of each channel, with a norm
+	ops                *rowOps
 }
 
 // finish splits what is for finish off an epilogue; nil if nothing is. elements are those of
 // the filters.
-func (e *epilogue) finish(y *view, elements int, ops *channelOps) *finish {
-	if e.z == nil && (e.norm == nil || y.n.Volume() >= elements) {
+func (e *epilogue) finish(y *view, elements int, ops *rowOps) *finish {
+	if e.z == nil && e.passed == nil && (e.norm == nil || y.n.Volume() >= elements) {
 		return nil
 	}
 	f := &finish{epilogue: *e, y: y, ops: ops}
-	e.norm, e.z, e.relu = nil, nil, false
-	f.mean, f.scale, f.shift = make([]float32, y.n[1]), make([]float32, y.n[1]), make([]float32, y.n[1])
+	if e.norm != nil {
+		f.mean, f.scale, f.shift = make([]float32, y.n[1]), make([]float32, y.n[1]), make([]float32, y.n[1])
+	}
+	e.norm, e.z, e.relu, e.passed = nil, nil, false, nil
 	return f
 }
 
 // fill reads the channels' values.
 func (f *finish) fill() {
 	for ch := range f.scale {
-		f.scale[ch] = 1
-		if f.norm != nil {
-			f.mean[ch], f.scale[ch], f.shift[ch] = f.norm.mean.of(ch), float32(f.norm.scale(ch)), f.norm.beta.of(ch)
-		}
+		f.mean[ch], f.scale[ch], f.shift[ch] = f.norm.mean.of(ch), float32(f.norm.scale(ch)), f.norm.beta.of(ch)
 	}
 }
 
 // block finishes samples, rows and columns from a corner on, of the channels from first to end.
 func (f *finish) block(corner, size [3]int, first, end int) {
-	mean, scale, shift, n := f.mean[first:end], f.scale[first:end], f.shift[first:end], end-first
 	for s := range size[0] {
 		for h := range size[1] {
-			y := f.y.f[f.y.pos(corner[0]+s, first, corner[1]+h, corner[2]):]
-			if f.z == nil {
-				norm := f.ops.norm
-				if f.relu {
-					norm = f.ops.normReLU
-				}
-				norm(y, y, mean, scale, shift, size[2], n, f.y.st[3], f.y.st[3])
-				continue
+			at := [4]int{corner[0] + s, first, corner[1] + h, corner[2]}
+			if f.norm != nil {
+				f.normed(at, size[2], end-first)
+			} else {
+				f.summed(at, size[2], end-first)
 			}
-			norm := f.ops.normAdd
-			if f.relu {
-				norm = f.ops.normAddReLU
-			}
-			z := f.z.f[f.z.pos(corner[0]+s, first, corner[1]+h, corner[2]):]
-			norm(y, y, z, mean, scale, shift, size[2], n, f.y.st[3], f.y.st[3], f.z.st[3])
 		}
+	}
+}
+
+// from returns a view's elements from one on.
+func (v *view) from(at [4]int) []float32 { return v.f[v.pos(at[0], at[1], at[2], at[3]):] }
+
+// normed finishes n channels of some pixels with batch norm.
+func (f *finish) normed(at [4]int, pixels, n int) {
+	y, first := f.y.from(at), at[1]
+	mean, scale, shift := f.mean[first:][:n], f.scale[first:][:n], f.shift[first:][:n]
+	if f.z == nil {
+		norm := f.ops.norm
+		if f.relu {
+			norm = f.ops.normReLU
+		}
+		norm(y, y, mean, scale, shift, pixels, n, f.y.st[3], f.y.st[3])
+		return
+	}
+	norm := f.ops.normAdd
+	if f.relu {
+		norm = f.ops.normAddReLU
+	}
+	norm(y, y, f.z.from(at), mean, scale, shift, pixels, n, f.y.st[3], f.y.st[3], f.z.st[3])
+}
+
+// summed finishes n channels of some pixels without: in one go where nothing lies between them.
+func (f *finish) summed(at [4]int, pixels, n int) {
+	whole := f.y.st[3] == n && (f.z == nil || f.z.st[3] == n) && (f.passed == nil || f.passed.st[3] == n)
+	if whole {
+		pixels, n = 1, pixels*n
+	}
+	add := f.ops.add
+	if f.relu {
+		add = f.ops.addReLU
+	}
+	for range pixels {
+		y := f.y.from(at)[:n]
+		if f.z != nil {
+			add(y, y, f.z.from(at))
+		}
+		if f.passed != nil {
+			f.ops.reluGrad(y, f.passed.from(at), y)
+		}
+		at[3]++
 	}
 }
 

@@ -34,7 +34,7 @@ type bound struct {
 // launch returns a launch for out ← filters × source.
 func (c *call) launch(p *product, how blocking, o filters, src, out *view, e epilogue) kernels.Launch {
 	ops := &c.b.tier.rows
-	finish := e.finish(out, p.elements(), &ops.channelOps)
+	finish := e.finish(out, p.elements(), ops)
 	b := &bound{p: p, blocking: how, filters: o, src: src, srcs: src.beyond(), out: out, epilogue: e, finish: finish, low: float32(math.Inf(-1)), ops: ops}
 	if e.relu {
 		b.low = 0
@@ -158,8 +158,18 @@ func (b *bound) job(panel []float32, job int) {
 		if firstPart+len(parts) < len(b.parts) {
 			end = first + b.parts[firstPart+len(parts)].first
 		}
-		b.finish.block(corner, [3]int{min(b.samples, b.p.samples-corner[0]), min(b.rows, b.out.n[2]-corner[1]), min(b.cols, b.out.n[3]-corner[2])}, first+parts[0].first, end)
+		b.finished(corner, [3]int{b.samples, b.rows, b.cols}, first+parts[0].first, end)
 	}
+}
+
+// finished finishes the outputs of a block of positions of all targets.
+func (b *bound) finished(corner, size [3]int, first, end int) {
+	step := [3]int{1, b.p.targets[0].step[0], b.p.targets[0].step[1]}
+	for axis, n := range [3]int{b.out.n[0], b.out.n[2], b.out.n[3]} {
+		corner[axis] *= step[axis]
+		size[axis] = min(size[axis]*step[axis], n-corner[axis])
+	}
+	b.finish.block(corner, size, first, end)
 }
 
 // pass adds the products of some source channels of a bundle, for a block of the which-th kind.

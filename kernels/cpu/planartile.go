@@ -210,7 +210,7 @@ func (b *bound) planarJob(panel []float32, job int) {
 			packed += len(t.taps) * b.p.channels * b.width
 		}
 		if b.finish != nil {
-			b.finish.block([3]int{n, row, 0}, [3]int{1, rows, b.cols}, first*b.p.m, (first+some)*b.p.m)
+			b.finished([3]int{n, row, 0}, [3]int{1, rows, b.cols}, first*b.p.m, (first+some)*b.p.m)
 		}
 	}
 }

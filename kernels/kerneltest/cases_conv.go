@@ -128,6 +128,7 @@ func convCases(code kernels.Code) []kase {
 			all = append(all, followed(c, y, i))
 		case kernels.ConvDataGrad:
 			c.out, c.in, c.terms = x, []operand{y, w}, v.k*taps
+			all = append(all, preceded(c, x, i))
 		default:
 			w.use = kernels.Gradient
 			c.out, c.in, c.terms = w, []operand{x, y}, v.n*o[0]*o[1]
@@ -150,6 +151,22 @@ func followed(c kase, y operand, i int) kase {
 	}
 	if e.Add {
 		c.in = append(c.in, of(y.shape, positive))
+	}
+	return c
+}
+
+// preceded returns a data gradient to which a residual block's other branch adds, or before which
+// lies a ReLU, or both.
+func preceded(c kase, x operand, i int) kase {
+	e := kernels.Epilogue{Add: i%3 != 0, ReLU: i%3 != 1}
+	c.name = fmt.Sprintf("add=%v,relu=%v/%s", e.Add, e.ReLU, c.name)
+	c.desc.Epilogue, c.roundings = e, c.roundings+1
+	c.in = slices.Clone(c.in)
+	if e.Add {
+		c.in = append(c.in, of(x.shape, positive))
+	}
+	if e.ReLU {
+		c.in = append(c.in, of(x.shape, signed))
 	}
 	return c
 }

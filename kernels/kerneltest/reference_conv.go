@@ -47,6 +47,15 @@ func refConvForward(d kernels.Desc, y *tensor, in []*tensor) {
 func refConvDataGrad(d kernels.Desc, dx *tensor, in []*tensor) {
 	clear(dx.v)
 	products(d, dx, in[1], in[0], func(dx, w, dy *float64) { *dx += *dy * *w })
+	z, y, _ := d.Epilogue.GradInputs()
+	dx.each(func(n, c, h, w int, v *float64) {
+		if d.Epilogue.Add {
+			*v += *in[z].at(n, c, h, w)
+		}
+		if d.Epilogue.ReLU && !(*in[y].at(n, c, h, w) > 0) {
+			*v = 0
+		}
+	})
 }
 
 func refConvFilterGrad(d kernels.Desc, dw *tensor, in []*tensor) {

@@ -12,6 +12,7 @@ type conv struct {
 	x, w, y *view
 	bias, z *view // or nil
 	relu    bool
+	passed  *view // or nil: where it is not positive a data gradient is zero
 	groups  int
 	c, k    int // channels and filters of a group
 }
@@ -42,6 +43,19 @@ func (c *call) conv() (*conv, error) {
 		}
 	case kernels.ConvDataGrad:
 		g.x, g.w, g.y = &c.out, &c.in[1], &c.in[0]
+		z, passed, _ := c.d.Epilogue.GradInputs()
+		if z > 0 {
+			g.z = &c.in[z]
+			if err := c.same(z); err != nil {
+				return nil, err
+			}
+		}
+		if passed > 0 {
+			g.passed = &c.in[passed]
+			if err := c.same(passed); err != nil {
+				return nil, err
+			}
+		}
 	default:
 		g.x, g.w, g.y = &c.in[0], &c.out, &c.in[1]
 	}
@@ -51,7 +65,7 @@ func (c *call) conv() (*conv, error) {
 
 // check reports an error unless the shapes fit together and the window is one.
 func (g *conv) check() error {
-	for _, v := range []*view{g.x, g.w, g.y, g.bias, g.z} {
+	for _, v := range []*view{g.x, g.w, g.y, g.bias, g.z, g.passed} {
 		if v != nil && v.dtype != kernels.F32 {
 			return fmt.Errorf("element type %d, takes single precision", v.dtype)
 		}

@@ -36,16 +36,19 @@ func (g *conv) fold(c *call) {
 		stats[0].vec(), stats[1].vec(), stats[2].vec(), stats[3].vec(), float(g.d.Eps), num(count))
 }
 
-// run launches a way. What the convolution adds follows in a launch of its own, and with it ReLU,
-// where the way's kernels do not add, or z does not lie as y does.
+// run launches a way. What it does not do itself follows in launches of their own: it adds, and
+// then applies ReLU, where its kernels do not add, or z does not lie as y does.
 func (g *conv) run(c *call, w *way, scratch int64) {
 	z, relu := g.z, g.relu
-	if z == nil || w.adds && z.st == g.y.st {
+	if z != nil && !(g.d.Code == kernels.ConvForward && w.adds && z.st == g.y.st) {
+		g.z, g.relu = nil, false
 		w.launch(c, scratch)
-		return
+		g.z, g.relu = z, relu
+		c.each("add_fwd", c.elements(&c.out, z), yes(relu))
+	} else {
+		w.launch(c, scratch)
 	}
-	g.z, g.relu = nil, false
-	w.launch(c, scratch)
-	g.z, g.relu = z, relu
-	c.each("add_fwd", c.elements(&c.out, z), yes(relu))
+	if g.passed != nil {
+		c.each("relu_bwd", c.elements(g.passed, &c.out))
+	}
 }

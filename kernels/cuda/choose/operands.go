@@ -11,7 +11,7 @@ import (
 // output; '+' repeats the last, at least once in all. Outputs are float32, but for Copy's.
 var inputs = map[kernels.Code]string{
 	kernels.ConvForward:      "ff", // and the epilogue's
-	kernels.ConvDataGrad:     "ff",
+	kernels.ConvDataGrad:     "ff", // likewise
 	kernels.ConvFilterGrad:   "ff",
 	kernels.Bias:             "ff",
 	kernels.BiasGrad:         "f",
@@ -64,6 +64,9 @@ func (c *call) types() (string, error) {
 	switch e := c.d.Epilogue; {
 	case c.d.Code == kernels.ConvForward:
 		_, _, _, count := e.ConvInputs()
+		want = strings.Repeat("f", count)
+	case c.d.Code == kernels.ConvDataGrad:
+		_, _, count := e.GradInputs()
 		want = strings.Repeat("f", count)
 	case c.d.Code == kernels.BN && e.Add || c.d.Code == kernels.BNGrad && e.ReLU:
 		want += "f"
