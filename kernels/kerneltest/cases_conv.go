@@ -81,9 +81,21 @@ func convs() []conv {
 		{2, 2, 3, 4, [2]int{13, 5}, [2]int{1, 5}, [2]int{1, 2}, [2]int{1, 1}, [4]int{0, 0, 3, 1}},
 		{1, 2, 2, 3, [2]int{13, 11}, [2]int{3, 3}, [2]int{1, 2}, [2]int{2, 3}, [4]int{3, 0, 1, 4}},
 		{1, 1, 2, 3, [2]int{3, 200}, [2]int{3, 3}, [2]int{1, 1}, [2]int{1, 1}, [4]int{1, 1, 1, 1}},
+		square(2, 5, 6, 12, 9, 5, 1, 2), // NIN's second in 16 groups
+		square(1, 3, 12, 24, 9, 5, 1, 2),
+		square(3, 3, 24, 24, 5, 3, 1, 1),  // and its third
+		square(2, 3, 20, 9, 11, 1, 1, 0),  // ShuffleNet's 1×1 in three groups
+		square(1, 3, 9, 20, 11, 1, 2, 0),  // with stride
+		square(2, 11, 3, 6, 9, 3, 2, 1),   //
+		square(3, 7, 2, 5, 10, 2, 1, 1),   // two taps in a row, odd channels
+		square(1, 1, 4, 150, 5, 3, 1, 1),  // more filters than a block's threads have
+		square(1, 2, 70, 10, 10, 3, 1, 1), // more channels than a block has at once
+		{2, 4, 6, 10, [2]int{10, 21}, [2]int{3, 5}, [2]int{1, 2}, [2]int{2, 1}, [4]int{2, 1, 0, 3}},
+		{1, 5, 10, 6, [2]int{12, 19}, [2]int{4, 3}, [2]int{2, 1}, [2]int{1, 3}, [4]int{1, 2, 4, 2}},
+		{5, 3, 6, 7, [2]int{3, 13}, [2]int{3, 3}, [2]int{3, 3}, [2]int{2, 2}, [4]int{2, 2, 3, 2}}, // phases without taps
 	}
 	g := &generator{state: 3}
-	for len(all) < 75 {
+	for len(all) < 87 {
 		c := conv{n: 1 + g.intn(4), groups: 1 + g.intn(4), c: 1 + g.intn(9), k: 1 + g.intn(9)}
 		for a := range 2 {
 			c.size[a], c.kernel[a], c.stride[a], c.dilation[a] = 1+g.intn(13), 1+g.intn(4), 1+g.intn(3), 1+g.intn(2)

@@ -2,6 +2,7 @@ package choose
 
 import (
 	"fmt"
+	"slices"
 
 	"cleave/kernels"
 )
@@ -111,27 +112,29 @@ func (g *conv) geometry() []Arg {
 // the descriptor and the boxes' extents.
 type way struct {
 	name   string
-	lies   bool  // whether the operands lie as it needs them
-	adds   bool  // whether its kernels add z
-	bytes  int64 // of the workspace
+	lies   bool    // whether the operands lie as it needs them
+	adds   bool    // whether its kernels add z
+	bytes  int64   // of the workspace
+	work   float64 // instructions, as far as families are compared by them
 	launch func(c *call, scratch int64)
 }
 
-// ways lists those of a convolution, best first. The last runs any.
+// ways lists those of a convolution, best first. The last runs any. Where narrow groups have a
+// ring there is nothing better; else they are packed where that takes clearly fewer
+// instructions than a product of matrices does, whose tiles they do not fill.
 func (g *conv) ways() []way {
-	var all []way
-	for _, family := range convFamilies {
-		all = append(all, family(g)...)
+	if all := ringWays(g); len(all) > 0 {
+		return slices.Concat(all, gemmWays(g), anyWays(g))
 	}
-	return all
+	packed, gemm := packWays(g), gemmWays(g)
+	if len(packed) > 0 && len(gemm) > 0 && packed[0].work > packGain*gemm[0].work {
+		packed, gemm = gemm, packed
+	}
+	return slices.Concat(packed, gemm, anyWays(g))
 }
 
-// convFamilies are the kinds of kernels, best first. Each returns what fits the extents.
-var convFamilies = []func(g *conv) []way{
-	ringWays,
-	gemmWays,
-	anyWays,
-}
+// packGain is the share of gemm's instructions below which pack is taken.
+const packGain = 0.8
 
 // chooseConv launches the best way. A call takes the workspace of the hungriest, so that
 // how operands lie does not matter to the plan.

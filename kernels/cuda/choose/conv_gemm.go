@@ -67,6 +67,30 @@ func (m *gemm) parts(t gemmTile, groups int) int {
 	return max(1, min(gemmBlocks/m.blocks(t, groups), ceil(m.sum, gemmStep)/gemmSteps, gemmMaxParts))
 }
 
+// work is the instructions of all threads: products and what they read, and copies, of which
+// one takes about eight.
+func (m *gemm) work(code kernels.Code, t gemmTile, groups int, quads bool) float64 {
+	lane := t.rows * t.cols / t.threads // 8×8 or 8×4
+	reads := 4 * (8 + lane/8)           // of a step, four at once
+	switch code {
+	case kernels.ConvForward:
+		reads *= 2
+	case kernels.ConvDataGrad:
+		reads += 4 * 8
+	}
+	copies := 8 * gemmStep * (t.rows + t.cols) / t.threads
+	if quads {
+		copies /= 4
+	}
+	blocks, parts := m.blocks(t, groups), m.parts(t, groups)
+	steps := ceil(m.sum, gemmStep)
+	work := float64(blocks*t.threads*steps) * float64(gemmStep*lane+reads+copies) * max(1, packBlocks/float64(blocks*parts))
+	if parts > 1 {
+		work += summing(parts)
+	}
+	return work
+}
+
 // gemmWays are the tiles of implicit GEMM, the fastest first.
 func gemmWays(g *conv) []way {
 	m := g.gemm()
@@ -87,7 +111,7 @@ func gemmWays(g *conv) []way {
 				name += "_any"
 			}
 			parts := m.parts(t, g.groups)
-			w := way{name: name, lies: m.quads || !quads, adds: true}
+			w := way{name: name, lies: m.quads || !quads, adds: true, work: m.work(g.d.Code, t, g.groups, g.c%4 == 0 && g.k%4 == 0)}
 			if parts > 1 {
 				w.bytes = 4 * int64(parts) * int64(g.result().n.Volume())
 			}

@@ -71,10 +71,13 @@ func (v *view) dense() bool {
 
 // quads reports whether every pixel's channels are whole aligned runs of four elements, so
 // that four may be read and written at once.
-func (v *view) quads() bool {
-	aligned := v.at%(4*v.dtype.Size()) == 0 && v.n[1]%4 == 0 && (v.st[1] == 1 || v.n[1] == 1)
+func (v *view) quads() bool { return v.vectors(4) }
+
+// vectors is quads for runs of so many elements.
+func (v *view) vectors(size int) bool {
+	aligned := v.at%(int64(size)*v.dtype.Size()) == 0 && v.n[1]%size == 0 && (v.st[1] == 1 || v.n[1] == 1)
 	for _, a := range [3]int{0, 2, 3} {
-		aligned = aligned && (v.n[a] == 1 || v.st[a]%4 == 0)
+		aligned = aligned && (v.n[a] == 1 || v.st[a]%size == 0)
 	}
 	return aligned
 }
