@@ -10,7 +10,8 @@
 //
 // ROW is the number of taps in a row of the filter, where they are side by side (stride and
 // dilation 1, or one tap). 0 stands for any window: columns with equal remainders by the
-// stride then lie together, so that a tap's pixels are still neighbours, at any alignment.
+// stride, a phase, then lie together, so that a tap's pixels are still neighbours; and where the
+// dilation is 1, so are the taps of a phase.
 #pragma once
 #include "dev.h"
 
@@ -35,7 +36,7 @@ DEV int reach(int n, int taps, int stride, int dilation) { return taps > 1 ? (n 
 template <int ROW>
 DEV Planes window_planes(int NS, int TH, int TW, int R, int S, int SH, int SW, int DH, int DW, int pitch, int plane) {
   const int columns = reach(TW, S, SW, DW), phases = ROW == 0 && S > 1 ? SW : 1;
-  return Planes{NS, reach(TH, R, SH, DH), columns, pitch, plane, R > 1 ? 1 : SH, S > 1 ? 1 : SW, phases, (columns + phases - 1) / phases};
+  return Planes{NS, reach(TH, R, SH, DH), columns, pitch, plane, R > 1 ? 1 : SH, S > 1 ? 1 : SW, phases, ((columns + phases - 1) / phases + 3) / 4 * 4};
 }
 
 // Loader is a thread's share of the copies: columns first, first + per, … of one plane.
@@ -76,10 +77,10 @@ DEV void fill(const Planes& b, const Loader& l, saddr to, const float* from, int
     }
 }
 
-// read_row reads what 8 pixels of a row take from a plane: for all taps of a row, or for one.
-template <int ROW, int N>
+// read_row reads N floats, 16 bytes at a time if they are ALIGNED to that.
+template <bool ALIGNED, int N>
 DEV void read_row(float (&v)[N], saddr at) {
-  enum { QUADS = ROW ? N / 4 : 0, PAIRS = ROW ? N % 4 / 2 : 0 };
+  enum { QUADS = ALIGNED ? N / 4 : 0, PAIRS = ALIGNED ? N % 4 / 2 : 0 };
 #pragma unroll
   for (int i = 0; i < 4 * QUADS; i += 4) {
     const float4 q = lds128(at + 4 * i);

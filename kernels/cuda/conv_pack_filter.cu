@@ -70,11 +70,11 @@ DEV void filter_grad(FILTER) {
       for (int q = 0; q < TW; q += PX, px += PX * 4, gr += PX * 4) {
         float v[TC][READ];
 #pragma unroll
-        for (int i = 0; i < TC; i++) read_row<ROW>(v[i], px + min(c + i, C - 1) * plane * 4);
+        for (int i = 0; i < TC; i++) read_row<(ROW > 0)>(v[i], px + min(c + i, C - 1) * plane * 4);
 #pragma unroll
         for (int j = 0; j < TN; j++) {
           float d[PX];
-          read_row<1>(d, gr + j * BB * grad_plane * 4);
+          read_row<true>(d, gr + j * BB * grad_plane * 4);
 #pragma unroll
           for (int o = 0; o < PX; o++)
 #pragma unroll

@@ -120,7 +120,7 @@ type way struct {
 }
 
 // ways lists those of a convolution, best first. The last runs any. Where narrow groups have a
-// ring there is nothing better; else they are packed where that takes clearly fewer
+// ring there is nothing better; else they are packed where that takes fewer
 // instructions than a product of matrices does, whose tiles they do not fill.
 func (g *conv) ways() []way {
 	if all := ringWays(g); len(all) > 0 {
@@ -134,7 +134,7 @@ func (g *conv) ways() []way {
 }
 
 // packGain is the share of gemm's instructions below which pack is taken.
-const packGain = 0.8
+const packGain = 0.9
 
 // chooseConv launches the best way. A call takes the workspace of the hungriest, so that
 // how operands lie does not matter to the plan.

@@ -97,11 +97,19 @@ func gemmWays(g *conv) []way {
 	if g.w.n[2] > gemmTaps || g.w.n[3] > gemmTaps || m.cols < gemmNarrow || m.rows < gemmNarrow {
 		return nil
 	}
-	tiles := slices.Clone(m.tiles)
-	slices.SortStableFunc(tiles, func(a, b gemmTile) int { return cmp.Compare(m.cost(a, g.groups), m.cost(b, g.groups)) })
 	pass := map[kernels.Code]string{kernels.ConvForward: "forward", kernels.ConvDataGrad: "data_grad", kernels.ConvFilterGrad: "filter_grad"}[g.d.Code]
 	var all []way
 	for _, quads := range []bool{true, false} {
+		if quads && (g.c%4 != 0 || g.k%4 != 0) {
+			continue
+		}
+		tiles := slices.Clone(m.tiles)
+		slices.SortStableFunc(tiles, func(a, b gemmTile) int {
+			if quads {
+				return cmp.Compare(m.cost(a, g.groups), m.cost(b, g.groups))
+			}
+			return cmp.Compare(m.work(g.d.Code, a, g.groups, false), m.work(g.d.Code, b, g.groups, false))
+		})
 		for _, t := range tiles {
 			name := fmt.Sprintf("gemm_%dx%d", t.rows, t.cols)
 			if !quads {
@@ -111,7 +119,7 @@ func gemmWays(g *conv) []way {
 				name += "_any"
 			}
 			parts := m.parts(t, g.groups)
-			w := way{name: name, lies: m.quads || !quads, adds: true, work: m.work(g.d.Code, t, g.groups, g.c%4 == 0 && g.k%4 == 0)}
+			w := way{name: name, lies: m.quads || !quads, adds: true, work: m.work(g.d.Code, t, g.groups, quads)}
 			if parts > 1 {
 				w.bytes = 4 * int64(parts) * int64(g.result().n.Volume())
 			}

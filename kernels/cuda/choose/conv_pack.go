@@ -21,6 +21,7 @@ type packing struct {
 type packTile struct {
 	ns, th, tw    int // samples, rows and columns
 	pitch, plane  int // floats from row to row, from channel to channel
+	staged        int // phases of a row's taps at once
 	threads       int
 	shared        int // bytes
 	blocks        int
@@ -38,10 +39,11 @@ type pack struct {
 }
 
 const (
-	packPixels = 8   // of a lane
-	packNarrow = 32  // channels or filters of a group, at most
-	packBlocks = 128 // with fewer, processors of a large GPU are idle
-	packWarps  = 8   // that should be on a processor of 96 KiB of shared memory
+	packPixels = 8        // of a lane
+	packNarrow = 32       // channels or filters of a group, at most
+	packBlocks = 128      // with fewer, processors of a large GPU are idle
+	packStage  = 12 << 10 // bytes of filters at once, about
+	packWarps  = 8        // that should be on a processor of 96 KiB of shared memory
 )
 
 // place is the floats between one column of filters and the next.
@@ -60,10 +62,10 @@ func (l packing) floats(g *conv, summed int) int {
 
 // packThreads is the most threads of a block; wide lanes have many registers.
 func packThreads(lane int) int {
-	if lane == 8 {
-		return 192
+	if lane == 4 {
+		return 256
 	}
-	return 256
+	return 192
 }
 
 // oddQuads rounds up to an odd number of quads: eight rows then lie in different banks.
@@ -175,15 +177,17 @@ func (g *conv) packFits(l packing, f *phase, t *packTile) bool {
 	summed, _ := g.sums()
 	r, s := f.taps[0], f.taps[1]
 	t.rows, t.columns = reach(t.th, r, f.stride[0], f.dilation[0]), reach(t.tw, s, f.stride[1], f.dilation[1])
-	width := t.columns
-	if t.row == 0 {
-		width = ceil(t.columns, f.stride[1]) * f.stride[1]
-	}
-	t.pitch = oddQuads(width)
+	t.pitch = f.pitch(t.columns)
 	t.plane = oddQuads(t.ns * t.rows * t.pitch)
 	planes, chunks := l.gb*l.chunk, ceil(summed, l.chunk)
 	slab := l.chunk * l.columns() * l.place()
-	t.shared = 4 * (min(2, chunks)*planes*t.plane + min(2, chunks*r)*s*slab)
+	phases := f.tapPhases()
+	most := ceil(s, max(1, phases))
+	for t.staged = phases; t.staged > 1 && 2*4*t.staged*most*slab > packStage; {
+		t.staged = ceil(t.staged, 2)
+	}
+	steps := chunks * r * ceil(phases, t.staged)
+	t.shared = 4 * (min(2, chunks)*planes*t.plane + min(2, steps)*t.staged*most*slab)
 	if t.shared > MaxShared || planes > t.threads {
 		return false
 	}
@@ -191,13 +195,7 @@ func (g *conv) packFits(l packing, f *phase, t *packTile) bool {
 
 	// Instructions of a thread: products, and what they read; copies, of which one takes about
 	// six; storing. A step has a barrier.
-	quads := float64(l.place()) / 4
-	products := float64(summed*r*s) * (float64(packPixels*l.lane) + quads)
-	if t.row == 0 {
-		products += float64(summed * r * s * packPixels)
-	} else {
-		products += float64(summed * r * ceil(packPixels+s-1, 4))
-	}
+	products := float64(summed * r * (s*(packPixels*l.lane+l.place()/4) + f.reads()))
 	copies := float64(chunks * (t.ns*t.rows*(6*ceil(t.columns, t.threads/planes)+8) + 4*r*s*ceil(slab, 4*t.threads)))
 	if t.row == 0 {
 		copies *= 2 // columns are divided by the stride
@@ -206,7 +204,7 @@ func (g *conv) packFits(l packing, f *phase, t *packTile) bool {
 	if chunks == 1 {
 		run *= l.gb
 	}
-	one := products + copies + float64(40*chunks*r+3*packPixels*l.lane/2+150)
+	one := products + copies + float64(40*steps+3*packPixels*l.lane/2+150)
 	all := one*float64(t.threads) + fetching(chunks*planes*t.ns*t.rows*t.columns, run)
 	t.work = all * idle(t.blocks, t.threads, t.shared) * float64(t.blocks)
 	return true
@@ -285,6 +283,6 @@ func (g *conv) packLaunch(c *call, p *pack, flat bool, scratch int64) {
 			in.operand(), at(scratch), to.operand(), g.epilogue(),
 			nums(in.n[0], g.groups, summed, computed, in.n[2], in.n[3], f.size[0], f.size[1]), f.window(),
 			nums(g.w.n[2], g.w.n[3], f.first[0], f.step[0], f.first[1], f.step[1]),
-			nums(p.gb, p.nb, p.parts, p.chunk, t.ns, t.th, t.tw, t.pitch, t.plane), whole)
+			nums(p.gb, p.nb, p.parts, p.chunk, t.staged, t.ns, t.th, t.tw, t.pitch, t.plane), whole)
 	}
 }

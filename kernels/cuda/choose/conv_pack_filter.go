@@ -25,9 +25,6 @@ type packGrad struct {
 // packGrads returns the best division for each width of a lane, the fastest first.
 func (g *conv) packGrads(f *phase) []*packGrad {
 	row := f.row()
-	if row == 2 {
-		row = 0
-	}
 	each := map[int]int{1: 4, 5: 1}[row]
 	if each == 0 {
 		each = 2
@@ -86,11 +83,8 @@ func (g *conv) packGradTiles(p packGrad, f *phase, yield func(packGrad)) {
 // packGradFits completes a division and says whether a block may have it.
 func (g *conv) packGradFits(p *packGrad, f *phase) bool {
 	rows, columns := reach(p.th, f.taps[0], f.stride[0], f.dilation[0]), reach(p.tw, f.taps[1], f.stride[1], f.dilation[1])
-	width, sums := columns, p.lane*p.channels*max(1, p.row)
-	if p.row == 0 {
-		width = ceil(columns, f.stride[1]) * f.stride[1]
-	}
-	p.pitch = oddQuads(width)
+	sums := p.lane * p.channels * max(1, p.row)
+	p.pitch = f.pitch(columns)
 	p.plane = oddQuads(p.ns * rows * p.pitch)
 	p.gradPlane = oddQuads(p.ns * p.th * (p.tw + 4))
 	planes, grads := p.gb*g.c, p.gb*p.lane*p.part

@@ -84,7 +84,7 @@ func (f *phase) row() int {
 	switch s := f.taps[1]; {
 	case s <= 1:
 		return 1
-	case f.stride[1] == 1 && f.dilation[1] == 1 && (s <= 3 || s == 5):
+	case f.stride[1] == 1 && f.dilation[1] == 1 && (s == 3 || s == 5):
 		return s
 	}
 	return 0
@@ -93,4 +93,43 @@ func (f *phase) row() int {
 // window is what kernels take of it: taps, strides, dilations and padding.
 func (f *phase) window() []Arg {
 	return nums(f.taps[0], f.taps[1], f.stride[0], f.stride[1], f.dilation[0], f.dilation[1], f.pad[0], f.pad[1])
+}
+
+// tapPhases is how many phases the taps of a row fall into: of those with equal remainders by
+// the stride, which are side by side where the dilation is 1 (conv_pack.h).
+func (f *phase) tapPhases() int {
+	if f.row() == 0 && f.dilation[1] == 1 {
+		return f.stride[1]
+	}
+	return 1
+}
+
+// pitch is the floats from row to row of so many columns.
+func (f *phase) pitch(columns int) int {
+	phases := 1
+	if f.row() == 0 {
+		phases = f.stride[1]
+	}
+	return oddQuads(phases * 4 * ceil(columns, 4*phases))
+}
+
+// reads is how often a lane reads a row of pixels for the taps of a row of one channel: four
+// at a time where taps are side by side.
+func (f *phase) reads() int {
+	s := f.taps[1]
+	if f.row() > 0 {
+		return ceil(packPixels+s-1, 4)
+	}
+	if f.dilation[1] > 1 {
+		return s * packPixels
+	}
+	n := 0
+	for i := range min(s, f.stride[1]) {
+		taps := ceil(s-i, f.stride[1])
+		n += taps / 4 * 3
+		if taps%4 > 0 {
+			n += ceil(packPixels+taps%4-1, 4)
+		}
+	}
+	return n
 }
