@@ -32,7 +32,7 @@ struct Planes {
 // in the operand: a single tap leaves out what lies between.
 DEV int reach(int n, int taps, int stride, int dilation) { return taps > 1 ? (n - 1) * stride + (taps - 1) * dilation + 1 : n; }
 
-// Window is how the planes of an input that is read through R×S taps lie.
+// window_planes is how the planes of an input lie that is read through R×S taps.
 template <int ROW>
 DEV Planes window_planes(int NS, int TH, int TW, int R, int S, int SH, int SW, int DH, int DW, int pitch, int plane) {
   const int columns = reach(TW, S, SW, DW), phases = ROW == 0 && S > 1 ? SW : 1;
