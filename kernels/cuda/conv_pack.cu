@@ -62,8 +62,9 @@ DEV void add_taps(float (&sum)[PACK_PIXELS][TN], saddr pixels, saddr filters, in
 }
 
 // x is N×(G·C)×H×W, y N×(G·K)×P×Q. Tap (a, b) of the R×S is (FR0 + a·FRS, FS0 + b·FSS) of the
-// packed filters' FR×FS; PH phases of a row's taps are staged at once. A block takes a unit (blockIdx.x's fastest) and a tile of NS samples,
-// TH rows and TW columns of y; 8 of TW are a set, and a warp has 8 sets × 4 columns of filters.
+// packed filters' FR×FS; PH phases of a row's taps are staged at once. A block takes a unit
+// (blockIdx.x's fastest) and a tile of NS samples, TH rows and TW columns of y; 8 of TW are a
+// set, and a warp has 8 sets × 4 columns of filters.
 #define GATHER                                                                                    \
   const float *__restrict__ x, int xn, int xc, int xh, int xw, const float *__restrict__ packed,  \
       float *__restrict__ y, int yn, int yc, int yh, int yw, const float *__restrict__ bias,      \

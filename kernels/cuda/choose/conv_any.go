@@ -38,7 +38,7 @@ func perElement(count int) [3]int { return [3]int{ceil(count, 256), 1, 1} }
 
 // summing is how many instructions a large GPU could run while conv_sum_f32 waits for its
 // parts, eight at a time: 600 cycles, of 2¹⁴ instructions of threads each.
-func summing(parts int) float64 { return 600 << 14 * float64(ceil(parts, 8)) }
+func summing(parts int) float64 { return float64(ceil(parts, 8) * (600 << 14)) }
 
 // sum adds the parts of a call's output up, in order.
 func (g *conv) sum(c *call, scratch int64, parts int) {

@@ -84,7 +84,7 @@ func (m *gemm) work(code kernels.Code, t gemmTile, groups int, quads bool) float
 	}
 	blocks, parts := m.blocks(t, groups), m.parts(t, groups)
 	steps := ceil(m.sum, gemmStep)
-	work := float64(blocks*t.threads*steps) * float64(gemmStep*lane+reads+copies) * max(1, packBlocks/float64(blocks*parts))
+	work := float64(float64(blocks*t.threads*steps) * float64(gemmStep*lane+reads+copies) * max(1, packBlocks/float64(blocks*parts)))
 	if parts > 1 {
 		work += summing(parts)
 	}

@@ -25,7 +25,7 @@ type packTile struct {
 	threads       int
 	shared        int // bytes
 	blocks        int
-	work          float64 // instructions of all threads
+	work          float64 // instructions of all threads; conversions keep products from being fused, which machines do differently
 	row           int     // taps that a lane has at once, 0 where they are not side by side
 	rows, columns int     // of the input
 }
@@ -205,8 +205,8 @@ func (g *conv) packFits(l packing, f *phase, t *packTile) bool {
 		run *= l.gb
 	}
 	one := products + copies + float64(40*steps+3*packPixels*l.lane/2+150)
-	all := one*float64(t.threads) + fetching(chunks*planes*t.ns*t.rows*t.columns, run)
-	t.work = all * idle(t.blocks, t.threads, t.shared) * float64(t.blocks)
+	all := float64(one*float64(t.threads)) + fetching(chunks*planes*t.ns*t.rows*t.columns, run)
+	t.work = float64(all * idle(t.blocks, t.threads, t.shared) * float64(t.blocks))
 	return true
 }
 

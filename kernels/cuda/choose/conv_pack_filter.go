@@ -111,7 +111,8 @@ func (g *conv) packGradFits(p *packGrad, f *phase) bool {
 	fetch := fetching(planes*p.ns*rows*columns, 4*planes) + fetching(grads*p.ns*p.th*p.tw, 4*grads)
 	tile := float64(threads*(products+copies+80)) + fetch
 	blocks := p.units * p.splits
-	p.work = (float64(ceil(p.tiles, p.splits))*tile+float64(200*threads))*idle(blocks, threads, p.shared)*float64(blocks) + summing(p.splits)
+	one := float64(float64(ceil(p.tiles, p.splits))*tile) + float64(200*threads)
+	p.work = float64(one*idle(blocks, threads, p.shared)*float64(blocks)) + summing(p.splits)
 	return true
 }
 
