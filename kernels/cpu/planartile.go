@@ -105,8 +105,8 @@ func (p *product) planarBlocking(d *planarTile, t *tier, threads int) (blocking,
 	b := blocking{planar: d, bundles: p.groups, some: p.groups, width: roundUp(p.m, d.outputs), channels: p.channels, samples: 1, cols: cols, few: 1, batch: 1}
 	divide := func(most int) {
 		b.rows = even(rows, most)
-		b.copied = [2]int{b.rows + down, roundUp(cols, d.lanes) + across}
-		b.pitch = spreadOut(b.copied[0] * b.copied[1])
+		b.copied = [2]int{b.rows + down, roundUp(roundUp(cols, d.lanes)+across, 8)}
+		b.pitch = spreadOut(b.copied[0]*b.copied[1] + 8)
 	}
 	divide(rows)
 	for b.panel() > t.caches.panel() || p.jobs(&b) < someJobs*threads {
@@ -139,6 +139,9 @@ func (d *planarTile) asked(vectors, taps, channels int) int {
 // yPlane is the floats from plane to plane of the outputs.
 func (b *blocking) yPlane() int { return spreadOut(b.rows * roundUp(b.cols, b.planar.lanes)) }
 
+// planeSkip is where a plane begins, such that the source's first column lies at a multiple of eight.
+func (b *bound) planeSkip() int { return roundUp(b.p.margin[1], 8) - b.p.margin[1] }
+
 // planes are what a planarTile takes, for each of a product's targets.
 type planes struct {
 	positions
@@ -151,7 +154,7 @@ func (b *bound) planesTable() *planes {
 	inRow := ceil(b.cols, d.lanes)
 	s := &planes{}
 	s.positions = newPositions(b.rows*inRow, func(i int) (at, to int) {
-		return i/inRow*b.copied[1] + i%inRow*d.lanes, i * d.lanes
+		return b.planeSkip() + i/inRow*b.copied[1] + i%inRow*d.lanes, i * d.lanes
 	})
 	for i := range b.p.targets {
 		var taps []int
@@ -192,6 +195,9 @@ func (b *bound) planarJob(panel []float32, job int) {
 	to := min(from+b.batch, b.p.planarBlocks(&b.blocking))
 	y := panel[b.some*b.p.channels*b.pitch:]
 	for block := from; block < to; block++ {
+		if block == from || b.rows < rows { // else the margins hold zeros
+			clear(panel[:some*b.p.channels*b.pitch])
+		}
 		var next ahead
 		if block+1 < to {
 			next = b.planesAhead(block + 1)
@@ -269,9 +275,8 @@ func (b *bound) planes(x, y []float32, group, target, packed, row, rows int, nex
 // fillPlanes copies the source of a block of rows, some groups of it, to planes whose margins
 // hold zeros.
 func (b *bound) fillPlanes(x []float32, n, group, some, row int) {
-	channels, line, left := some*b.p.channels, b.copied[1], b.p.margin[1]
-	cols := min(line-left, b.p.size[1])
-	clear(x[:channels*b.pitch])
+	channels, line, left := some*b.p.channels, b.copied[1], b.planeSkip()+b.p.margin[1]
+	cols := min(line-b.p.margin[1], b.p.size[1])
 	top := row - b.p.margin[0]
 	for h := max(0, -top); h < min(b.copied[0], b.p.size[0]-top); h++ {
 		from := b.src.f[b.src.pos(n, group*b.p.channels, top+h, 0):]
@@ -287,10 +292,14 @@ func (b *bound) writePlanes(y []float32, n, group, some int, t *target, row, row
 	if b.width == b.p.m {
 		channels, some = some*channels, 1
 	}
+	cols := t.cols
+	if line == cols && t.step[0] == 1 && b.out.st[2] == cols*b.out.st[3] { // rows follow each other
+		rows, cols = 1, rows*cols
+	}
 	for h := range rows {
 		for g := range some {
 			to := b.out.f[b.out.pos(n, (group+g)*b.p.m, t.first[0]+(row+h)*t.step[0], t.first[1]):]
-			b.ops.transpose(words(to), words(y[g*b.width*plane+h*line:]), channels, t.cols, t.step[1]*b.out.st[3], plane)
+			b.ops.transpose(words(to), words(y[g*b.width*plane+h*line:]), channels, cols, t.step[1]*b.out.st[3], plane)
 		}
 	}
 }
