@@ -36,6 +36,7 @@ type kase struct {
 	mutates   []int // inputs that are written too
 	terms     int
 	roundings float64
+	only      int // of its placements, counted from 1; 0: all
 }
 
 // of returns an activation that holds such values.

@@ -155,7 +155,7 @@ func convCases(code kernels.Code) []kase {
 func followed(c kase, y operand, i int) kase {
 	e := kernels.Epilogue{Bias: c.desc.Epilogue.Bias, Norm: i%5 != 1, Add: i%2 == 1 || i%5 == 1, ReLU: i%3 != 0}
 	c.name = fmt.Sprintf("norm=%v,add=%v,relu=%v/%s", e.Norm, e.Add, e.ReLU, c.name)
-	c.desc.Epilogue, c.desc.Eps, c.roundings = e, 1e-5, c.roundings+6
+	c.desc.Epilogue, c.desc.Eps, c.roundings, c.only = e, 1e-5, c.roundings+6, 1+i%2
 	c.in = slices.Clone(c.in)
 	if e.Norm {
 		k := y.shape[1]
@@ -172,7 +172,7 @@ func followed(c kase, y operand, i int) kase {
 func preceded(c kase, x operand, i int) kase {
 	e := kernels.Epilogue{Add: i%3 != 0, ReLU: i%3 != 1}
 	c.name = fmt.Sprintf("add=%v,relu=%v/%s", e.Add, e.ReLU, c.name)
-	c.desc.Epilogue, c.roundings = e, c.roundings+1
+	c.desc.Epilogue, c.roundings, c.only = e, c.roundings+1, 1+i%2
 	c.in = slices.Clone(c.in)
 	if e.Add {
 		c.in = append(c.in, of(x.shape, positive))

@@ -12,11 +12,16 @@ package kerneltest
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"testing"
 
 	"cleave/kernels"
 )
+
+// ErrLeftOut is what Bind returns for calls that a test of some of a backend's ways to run them
+// leaves out.
+var ErrLeftOut = errors.New("this call is left out")
 
 // Run tests a backend: these kernels, or all if none is named. open is called for each kernel;
 // Run closes what it opens.
