@@ -111,31 +111,52 @@ type Epilogue struct {
 	ReLU bool // ConvDataGrad: the gradient of the ReLU whose result is y, the last input
 }
 
+// EpilogueInputs is how many inputs a call's epilogue reads, behind the code's own.
+func (d Desc) EpilogueInputs() int {
+	one := func(reads bool) int {
+		if reads {
+			return 1
+		}
+		return 0
+	}
+	e := d.Epilogue
+	switch d.Code {
+	case ConvForward:
+		return one(e.Bias) + 4*one(e.Norm) + one(e.Add)
+	case ConvDataGrad:
+		return one(e.Add) + one(e.ReLU)
+	case BN:
+		return one(e.Add)
+	case BNGrad:
+		return one(e.ReLU)
+	}
+	return 0
+}
+
 // ConvInputs says which inputs of a ConvForward are the bias, batch norm's mean, behind which
-// are its variance, gamma and beta, and z, 0 for those that the epilogue does not read, and
-// how many inputs there are in all.
-func (e Epilogue) ConvInputs() (bias, mean, z, count int) {
-	count = 2
+// are its variance, gamma and beta, and z: 0 for those that the epilogue does not read.
+func (e Epilogue) ConvInputs() (bias, mean, z int) {
+	next := 2
 	take := func(reads bool, n int) (first int) {
 		if reads {
-			first, count = count, count+n
+			first, next = next, next+n
 		}
 		return first
 	}
-	return take(e.Bias, 1), take(e.Norm, 4), take(e.Add, 1), count
+	return take(e.Bias, 1), take(e.Norm, 4), take(e.Add, 1)
 }
 
-// GradInputs says which inputs of a ConvDataGrad are z and y, 0 for those that the epilogue
-// does not read, and how many inputs there are in all.
-func (e Epilogue) GradInputs() (z, y, count int) {
-	count = 2
+// GradInputs says which inputs of a ConvDataGrad are z and y: 0 for those that the epilogue
+// does not read.
+func (e Epilogue) GradInputs() (z, y int) {
+	next := 2
 	if e.Add {
-		z, count = count, count+1
+		z, next = next, next+1
 	}
 	if e.ReLU {
-		y, count = count, count+1
+		y = next
 	}
-	return z, y, count
+	return z, y
 }
 
 // LRNDesc is local response normalisation (Krizhevsky et al. 2012, §3.3): x/(K + Alpha·Σx²)^Beta

@@ -70,12 +70,8 @@ func arity(d *kernels.Desc) int {
 		return -1
 	case kernels.FillConst, kernels.FillNormal:
 		return 0
-	case kernels.ConvForward:
-		_, _, _, count := d.Epilogue.ConvInputs()
-		return count
-	case kernels.ConvDataGrad:
-		_, _, count := d.Epilogue.GradInputs()
-		return count
+	case kernels.ConvForward, kernels.ConvDataGrad:
+		return 2 + d.EpilogueInputs()
 	case kernels.ConvFilterGrad, kernels.Bias, kernels.ReLUGrad, kernels.Add, kernels.LRNGrad,
 		kernels.BNVar, kernels.BNStats, kernels.RunningStat, kernels.Dropout, kernels.Loss, kernels.Hits,
 		kernels.MaxPoolIndex, kernels.MaxPoolIndexGrad:
@@ -84,20 +80,10 @@ func arity(d *kernels.Desc) int {
 		return 3
 	case kernels.BNGammaGrad, kernels.CountAbove, kernels.SGD:
 		return 4
-	case kernels.BN:
-		if d.Epilogue.Add {
-			return 6
-		}
-		return 5
-	case kernels.LossGrad:
-		return 5
-	case kernels.BNSums:
-		return 7
-	case kernels.BNGrad:
-		if d.Epilogue.ReLU {
-			return 8
-		}
-		return 7
+	case kernels.BN, kernels.LossGrad:
+		return 5 + d.EpilogueInputs()
+	case kernels.BNSums, kernels.BNGrad:
+		return 7 + d.EpilogueInputs()
 	}
 	return 1
 }
@@ -202,11 +188,11 @@ func (o operands) fits(d *kernels.Desc, out string, in func(int) string) bool {
 	y := o.out
 	switch d.Code {
 	case kernels.ConvForward:
-		bias, mean, z, _ := d.Epilogue.ConvInputs()
+		bias, mean, z := d.Epilogue.ConvInputs()
 		return o.convolution(d, y, o.in[0], o.in[1]) && (bias == 0 || o.vectors(y[1], bias)) &&
 			(mean == 0 || o.vectors(y[1], mean, mean+1, mean+2, mean+3)) && (z == 0 || o.same(z))
 	case kernels.ConvDataGrad:
-		z, passed, _ := d.Epilogue.GradInputs()
+		z, passed := d.Epilogue.GradInputs()
 		return o.convolution(d, o.in[0], y, o.in[1]) && (z == 0 || o.same(z)) && (passed == 0 || o.same(passed))
 	case kernels.ConvFilterGrad:
 		return o.convolution(d, o.in[1], o.in[0], y)

@@ -85,16 +85,7 @@ func (b *Backend) bind(d kernels.Desc, out kernels.Operand, in []kernels.Operand
 	if !ok {
 		return nil, fmt.Errorf("there is no such kernel")
 	}
-	switch e := d.Epilogue; {
-	case d.Code == kernels.ConvForward:
-		_, _, _, count := e.ConvInputs()
-		s.in = strings.Repeat("f", count)
-	case d.Code == kernels.ConvDataGrad:
-		_, _, count := e.GradInputs()
-		s.in = strings.Repeat("f", count)
-	case d.Code == kernels.BN && e.Add || d.Code == kernels.BNGrad && e.ReLU:
-		s.in += "f"
-	}
+	s.in += strings.Repeat("f", d.EpilogueInputs())
 	if err := s.check(d.Code, out, in); err != nil {
 		return nil, err
 	}

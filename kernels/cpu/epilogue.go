@@ -22,7 +22,7 @@ type norm struct {
 // epilogue returns that of a convolution to y.
 func (c *call) epilogue(y *view) (e epilogue, err error) {
 	e.relu = c.d.Epilogue.ReLU
-	bias, mean, z, _ := c.d.Epilogue.ConvInputs()
+	bias, mean, z := c.d.Epilogue.ConvInputs()
 	if bias > 0 {
 		e.bias = &c.in[bias]
 		err = vector(y.n[1], "convolution's bias", *e.bias)
@@ -41,7 +41,7 @@ func (c *call) epilogue(y *view) (e epilogue, err error) {
 
 // gradEpilogue returns that of a data gradient.
 func (c *call) gradEpilogue(dx *view) (e epilogue, err error) {
-	z, y, _ := c.d.Epilogue.GradInputs()
+	z, y := c.d.Epilogue.GradInputs()
 	if z > 0 {
 		e.z = &c.in[z]
 		err = same(dx.n, "what a data gradient adds", *e.z)

@@ -29,7 +29,7 @@ func products(d kernels.Desc, x, w, y *tensor, f func(x, w, y *float64)) {
 func refConvForward(d kernels.Desc, y *tensor, in []*tensor) {
 	clear(y.v)
 	products(d, in[0], in[1], y, func(x, w, y *float64) { *y += *x * *w })
-	bias, mean, z, _ := d.Epilogue.ConvInputs()
+	bias, mean, z := d.Epilogue.ConvInputs()
 	y.each(func(n, k, h, w int, v *float64) {
 		if d.Epilogue.Bias {
 			*v += in[bias].v[k]
@@ -47,7 +47,7 @@ func refConvForward(d kernels.Desc, y *tensor, in []*tensor) {
 func refConvDataGrad(d kernels.Desc, dx *tensor, in []*tensor) {
 	clear(dx.v)
 	products(d, dx, in[1], in[0], func(dx, w, dy *float64) { *dx += *dy * *w })
-	z, y, _ := d.Epilogue.GradInputs()
+	z, y := d.Epilogue.GradInputs()
 	dx.each(func(n, c, h, w int, v *float64) {
 		if d.Epilogue.Add {
 			*v += *in[z].at(n, c, h, w)

@@ -27,7 +27,7 @@ func (c *call) conv() (*conv, error) {
 	switch c.d.Code {
 	case kernels.ConvForward:
 		g.x, g.w, g.y, g.relu = &c.in[0], &c.in[1], &c.out, c.d.Epilogue.ReLU
-		bias, mean, z, _ := c.d.Epilogue.ConvInputs()
+		bias, mean, z := c.d.Epilogue.ConvInputs()
 		if bias > 0 {
 			g.bias = &c.in[bias]
 		}
@@ -44,7 +44,7 @@ func (c *call) conv() (*conv, error) {
 		}
 	case kernels.ConvDataGrad:
 		g.x, g.w, g.y = &c.out, &c.in[1], &c.in[0]
-		z, passed, _ := c.d.Epilogue.GradInputs()
+		z, passed := c.d.Epilogue.GradInputs()
 		if z > 0 {
 			g.z = &c.in[z]
 			if err := c.same(z); err != nil {

@@ -24,7 +24,7 @@ func (g *conv) fold(c *call) {
 	if g.d.Code != kernels.ConvForward || !g.d.Epilogue.Norm {
 		return
 	}
-	_, mean, _, _ := g.d.Epilogue.ConvInputs()
+	_, mean, _ := g.d.Epilogue.ConvInputs()
 	w, stats, bias := g.w, c.in[mean:][:4], []Arg{null(), num(0)}
 	if g.bias != nil {
 		bias = g.bias.vec()

@@ -61,16 +61,7 @@ func (c *call) types() (string, error) {
 	if more, ok := strings.CutSuffix(want, "+"); ok {
 		want = more + strings.Repeat(more[len(more)-1:], max(0, len(c.in)-len(more)))
 	}
-	switch e := c.d.Epilogue; {
-	case c.d.Code == kernels.ConvForward:
-		_, _, _, count := e.ConvInputs()
-		want = strings.Repeat("f", count)
-	case c.d.Code == kernels.ConvDataGrad:
-		_, _, count := e.GradInputs()
-		want = strings.Repeat("f", count)
-	case c.d.Code == kernels.BN && e.Add || c.d.Code == kernels.BNGrad && e.ReLU:
-		want += "f"
-	}
+	want += strings.Repeat("f", c.d.EpilogueInputs())
 	return want, c.inputs(len(want))
 }
 
