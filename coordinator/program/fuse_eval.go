@@ -6,15 +6,11 @@ import "cleave/kernels"
 // goes by running statistics, so nothing needs the convolution's own result, and a block's last
 // convolution adds the residual too.
 func foldNorms(p *Program) {
-	s := p.Section(Eval)
-	if s == nil {
-		return
-	}
-	p.intoConvs(s, follower{
+	p.follow(p.Section(Eval), follower{
 		code:   kernels.BN,
 		inputs: []int{0},
-		conv:   kernels.ConvForward,
-		fits:   func(e kernels.Epilogue) bool { return !e.Norm && !e.Add && !e.ReLU },
+		after:  kernels.ConvForward,
+		fits:   func(conv, _ kernels.Epilogue) bool { return !conv.Norm && !conv.Add && !conv.ReLU },
 		join: func(conv, norm *Call, _ int) {
 			d, e := &conv.Desc, norm.Desc.Epilogue
 			d.Eps, d.Epilogue.Norm, d.Epilogue.Add, d.Epilogue.ReLU = norm.Desc.Eps, true, e.Add, e.ReLU
@@ -22,7 +18,7 @@ func foldNorms(p *Program) {
 				conv.In = append(conv.In, View{v.Buffer, v.Box.With(0, conv.Out.Box[1])})
 			}
 			if e.Add {
-				conv.In = append(conv.In, View{norm.In[5].Buffer, conv.Out.Box})
+				conv.put(norm.In[5])
 			}
 		},
 	})

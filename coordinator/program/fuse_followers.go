@@ -6,22 +6,26 @@ import (
 	"cleave/kernels"
 )
 
-// follower is a kind of calls that can be the epilogue of the convolutions that write one of
-// their inputs.
+// follower is a kind of calls that can be the epilogue of the calls that write one of their
+// inputs.
 type follower struct {
 	code   kernels.Code
-	inputs []int                             // which of them may be that one
-	fits   func(conv kernels.Epilogue) bool  // whether a convolution with that epilogue has room
-	conv   kernels.Code                      // of the convolutions
-	join   func(conv, follower *Call, i int) // makes conv, whose result was the follower's input i, both
+	inputs []int                                        // which of them may be that one
+	after  kernels.Code                                 // of the calls that write it
+	fits   func(before, follower kernels.Epilogue) bool // whether a call with that epilogue has room for the follower
+	join   func(c, follower *Call, i int)               // makes c, whose result was the follower's input i, both
 }
 
-// intoConvs makes calls of a section the epilogue of convolutions, where nothing else reads these'
-// result, which then is never stored. The convolutions take the follower's place: what it would
-// read is there by then, and what they read is still. What of its input this rank computes by
-// calls for parts of it, such as groups that are cut, stays in parts. Summands and what other
+// follow makes calls of a section the epilogue of those before them, where nothing else reads
+// these' result, which then is never stored. The joint calls take the follower's place: what it
+// would read is there by then, and what they read is still. What of its input this rank computes
+// by calls for parts of it, such as groups that are cut, stays in parts. Summands and what other
 // ranks have computed go through a merge or an exchange first; what follows these stays.
-func (p *Program) intoConvs(s *Section, f follower) {
+// A section that is not there, nil, has no calls.
+func (p *Program) follow(s *Section, f follower) {
+	if s == nil {
+		return
+	}
 	writers := make([][]place, len(p.Buffers))
 	readers := make([]int, len(p.Buffers))
 	for i := range p.Sections {
@@ -74,11 +78,21 @@ func (p *Program) follows(f follower, c *Call, i int, at place, writers [][]plac
 	volume := 0
 	for _, w := range writers[c.In[i].Buffer] {
 		n := w.instr()
-		if w.section != at.section || w.index > at.index || n.Kind != Run || n.Call == nil || n.Call.Desc.Code != f.conv ||
-			!f.fits(n.Call.Desc.Epilogue) || !unwritten(n.Call.In, at.section, w.index, at.index, writers) {
+		if w.section != at.section || w.index > at.index || n.Kind != Run || n.Call == nil || n.Call.Desc.Code != f.after ||
+			!f.fits(n.Call.Desc.Epilogue, c.Desc.Epilogue) || !unwritten(n.Call.In, at.section, w.index, at.index, writers) {
 			return false
 		}
 		volume += n.Call.Out.Box.Volume()
 	}
 	return volume == c.Out.Box.Volume()
 }
+
+// unwritten reports whether no instruction of a section from begin to end writes what views read.
+func unwritten(views []View, s *Section, begin, end int, writers [][]place) bool {
+	return !slices.ContainsFunc(views, func(v View) bool {
+		return slices.ContainsFunc(writers[v.Buffer], func(w place) bool { return w.section == s && begin <= w.index && w.index < end })
+	})
+}
+
+// put gives a call one more input: the part of v that is for its output.
+func (c *Call) put(v View) { c.In = append(c.In, View{v.Buffer, c.Out.Box}) }
