@@ -193,12 +193,8 @@ func (b *boundFilterGrad) storeRun(from []float32, r run, first, g, k, c0, count
 		tap, c := r.taps[first/b.cb], first%b.cb
 		n := min(len(from), b.cb-c)
 		to := b.dw.f[b.dw.pos(g, k, c0, tap):]
-		if n := min(n, count-c); n > 0 && b.dw.channel == 1 {
-			copy(to[c:], from[:n])
-		} else {
-			for i := range max(0, n) {
-				to[(c+i)*b.dw.channel] = from[i]
-			}
+		if c < count {
+			b.ops.stride(words(to[c*b.dw.channel:]), words(from), 1, min(n, count-c), 0, b.dw.channel, 0, 1)
 		}
 		from = from[n:]
 		first += n

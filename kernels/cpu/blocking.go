@@ -164,13 +164,7 @@ func (b *blocking) panel() int {
 }
 
 // packed is the floats of a bundle's packed filters.
-func (p *product) packed(b *blocking) int {
-	taps, channels := 0, p.channels
-	for _, t := range p.targets {
-		taps += len(t.taps)
-	}
-	return taps * channels * b.width
-}
+func (p *product) packed(b *blocking) int { return p.terms() * b.width }
 
 // workspace is a product's scratch memory in bytes: packed filters, the values that sums
 // begin with, and a panel for each thread.

@@ -28,13 +28,16 @@ func bindConvForward(c *call) (kernels.Launch, error) {
 	if how.linear != nil {
 		return c.linear(how.linear, x, w, y, e), nil
 	}
-	o := w.filters(g.k)
-	if e.inRow(&g, y, &fy) {
-		return c.launch(how.product, how.blocking, o, &fx, &fy, e), nil
+	return c.product(&how, &g, w.filters(g.k), &fx, &fy, e), nil
+}
+
+// product returns a launch for a choice that is one. src and out are as choose returned them.
+func (c *call) product(how *choice, g *geometry, o filters, src, out *view, e epilogue) kernels.Launch {
+	if e, ok := e.inRow(g, &c.out, out); ok {
+		return c.launch(how.product, how.blocking, o, src, out, e)
 	}
-	z, relu := e.z, e.relu // in a pass of its own: its positions do not lie as y's
-	e.z, e.relu = nil, false
-	return inOrder([]kernels.Launch{c.launch(how.product, how.blocking, o, &fx, &fy, e), c.add(y, z, relu)}), nil
+	rest := e.split()
+	return c.passes(c.launch(how.product, how.blocking, o, src, out, e), rest)
 }
 
 func bindConvDataGrad(c *call) (kernels.Launch, error) {
@@ -48,22 +51,10 @@ func bindConvDataGrad(c *call) (kernels.Launch, error) {
 		return nil, err
 	}
 	how, fx, fy := c.choose(&g, dx, dy)
-	if how.linearGrad == nil && e.inRow(&g, dx, &fx) {
-		return c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, e), nil
-	}
-	var steps []kernels.Launch
 	if how.linearGrad != nil {
-		steps = append(steps, c.linearDataGrad(how.linearGrad, dy, w, dx))
-	} else {
-		steps = append(steps, c.launch(how.product, how.blocking, w.filters(g.k).turned(), &fy, &fx, epilogue{}))
+		return c.passes(c.linearDataGrad(how.linearGrad, dy, w, dx), e), nil
 	}
-	if e.z != nil {
-		steps = append(steps, c.add(dx, e.z, false))
-	}
-	if e.passed != nil {
-		steps = append(steps, c.binary(dx, e.passed, dx, c.b.tier.rows.reluGrad))
-	}
-	return inOrder(steps), nil
+	return c.product(&how, &g, w.filters(g.k).turned(), &fy, &fx, e), nil
 }
 
 func bindConvFilterGrad(c *call) (kernels.Launch, error) {

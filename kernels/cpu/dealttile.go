@@ -116,8 +116,6 @@ func (b *bound) dealtJob(panel []float32, job int) {
 				}
 			}
 		}
-		if b.finish != nil {
-			b.finish.block([3]int{n, row, 0}, [3]int{1, rows, k.cols}, 0, b.out.n[1])
-		}
+		b.finished([3]int{n, row, 0}, [3]int{1, rows, k.cols}, 0, b.out.n[1])
 	}
 }

@@ -200,7 +200,5 @@ func (b *bound) directJob(_, job int) {
 	for row := first; row < first+count; row++ {
 		b.row(n, row)
 	}
-	if b.finish != nil {
-		b.finish.block([3]int{n, first, 0}, [3]int{1, count, b.cols}, 0, b.out.n[1])
-	}
+	b.finished([3]int{n, first, 0}, [3]int{1, count, b.cols}, 0, b.out.n[1])
 }

@@ -1,5 +1,7 @@
 package cpu
 
+import "cleave/kernels"
+
 // epilogue is what follows a convolution's sums (kernels.Epilogue). None of it takes a pass
 // over memory: sums begin with the bias; batch norm scales the filters where they lie packed and
 // changes what sums begin with, or, where outputs are fewer than filter elements or z is added
@@ -53,29 +55,43 @@ func (c *call) gradEpilogue(dx *view) (e epilogue, err error) {
 	return e, err
 }
 
-// inRow makes other operands like y, whose positions may have come into one row; false if
-// theirs cannot.
-func (e *epilogue) inRow(g *geometry, y, row *view) bool {
+// inRow returns the epilogue for outputs whose positions may have come into one row, with its
+// operands like them; false if theirs cannot.
+func (e epilogue) inRow(g *geometry, y, row *view) (epilogue, bool) {
 	if row.n == y.n {
-		return true
+		return e, true
 	}
-	rows := [2]view{}
-	for i, v := range []*view{e.z, e.passed} {
-		if v == nil {
+	for _, v := range []**view{&e.z, &e.passed} {
+		if *v == nil {
 			continue
 		}
-		var ok bool
-		if _, rows[i], _, ok = g.flattened(*v, *y); !ok {
-			return false
+		_, inRow, _, ok := g.flattened(**v, *y)
+		if !ok {
+			return e, false
 		}
+		*v = &inRow
 	}
-	if e.z != nil {
-		e.z = &rows[0]
+	return e, true
+}
+
+// split takes what reads operands like the outputs off an epilogue, and the ReLU behind it.
+func (e *epilogue) split() epilogue {
+	rest := epilogue{z: e.z, relu: e.relu, passed: e.passed}
+	e.z, e.relu, e.passed = nil, false, nil
+	return rest
+}
+
+// passes returns a launch that runs one and then what was split off its epilogue, in passes of
+// their own.
+func (c *call) passes(l kernels.Launch, rest epilogue) kernels.Launch {
+	steps := []kernels.Launch{l}
+	if rest.z != nil {
+		steps = append(steps, c.add(&c.out, rest.z, rest.relu))
 	}
-	if e.passed != nil {
-		e.passed = &rows[1]
+	if rest.passed != nil {
+		steps = append(steps, c.binary(&c.out, rest.passed, &c.out, c.b.tier.rows.reluGrad))
 	}
-	return true
+	return inOrder(steps)
 }
 
 // first returns what a channel's sum begins with where no batch norm follows.
@@ -116,11 +132,10 @@ func (e *epilogue) finish(y *view, elements int, ops *rowOps) *finish {
 	if e.z == nil && e.passed == nil && (e.norm == nil || y.n.Volume() >= elements) {
 		return nil
 	}
-	f := &finish{epilogue: *e, y: y, ops: ops}
-	if e.norm != nil {
+	f := &finish{epilogue: e.split(), y: y, ops: ops}
+	if f.norm, e.norm = e.norm, nil; f.norm != nil {
 		f.mean, f.scale, f.shift = make([]float32, y.n[1]), make([]float32, y.n[1]), make([]float32, y.n[1])
 	}
-	e.norm, e.z, e.relu, e.passed = nil, nil, false, nil
 	return f
 }
 

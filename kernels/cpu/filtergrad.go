@@ -51,12 +51,8 @@ func spreadOut(n int) int {
 // turned returns the geometry of the convolution from y to x whose filter gradient is that of
 // g with filters and channels exchanged: there is one for filters of one tap.
 func (g geometry) turned() (geometry, bool) {
-	one := [2]int{1, 1}
-	if g.kernel != one || g.stride != one || g.before != [2]int{} || g.in != g.out {
-		return g, false
-	}
 	g.c, g.k = g.k, g.c
-	return g, true
+	return g, g.pointwise()
 }
 
 // filterGrad divides a filter gradient for a tier, a number of threads and caches. It is a

@@ -47,6 +47,12 @@ func (g *geometry) linear() bool {
 	return g.in == one && g.out == one && g.kernel == one && g.before == [2]int{}
 }
 
+// pointwise reports whether each position takes the one at its place: 1×1 filters, no stride.
+func (g *geometry) pointwise() bool {
+	one := [2]int{1, 1}
+	return g.kernel == one && g.stride == one && g.before == [2]int{} && g.in == g.out
+}
+
 // convShapes returns the shapes of x, w and y among a call's.
 func convShapes(d kernels.Desc, out layout.Shape, in []layout.Shape) (x, w, y layout.Shape) {
 	switch d.Code {

@@ -152,18 +152,20 @@ func (b *bound) job(panel []float32, job int) {
 			b.pass(panel, bundle, parts, corner, which, c0)
 		}
 	}
-	if b.finish != nil { // a job has parts of one bundle, or all parts of some
-		first, _ := b.outputs(firstBundle)
-		_, end := b.outputs(min(firstBundle+b.some, b.bundles) - 1)
-		if firstPart+len(parts) < len(b.parts) {
-			end = first + b.parts[firstPart+len(parts)].first
-		}
-		b.finished(corner, [3]int{b.samples, b.rows, b.cols}, first+parts[0].first, end)
+	// A job has parts of one bundle, or all parts of some.
+	first, _ := b.outputs(firstBundle)
+	_, end := b.outputs(min(firstBundle+b.some, b.bundles) - 1)
+	if firstPart+len(parts) < len(b.parts) {
+		end = first + b.parts[firstPart+len(parts)].first
 	}
+	b.finished(corner, [3]int{b.samples, b.rows, b.cols}, first+parts[0].first, end)
 }
 
-// finished finishes the outputs of a block of positions of all targets.
+// finished finishes the outputs of a block of positions of all targets, if anything is to be done.
 func (b *bound) finished(corner, size [3]int, first, end int) {
+	if b.finish == nil {
+		return
+	}
 	step := [3]int{1, b.p.targets[0].step[0], b.p.targets[0].step[1]}
 	for axis, n := range [3]int{b.out.n[0], b.out.n[2], b.out.n[3]} {
 		corner[axis] *= step[axis]

@@ -127,8 +127,7 @@ func (p *product) planarBlocking(d *planarTile, t *tier, threads int) (blocking,
 
 // planarBlocks is how many blocks of positions there are.
 func (p *product) planarBlocks(b *blocking) int {
-	_, _, rows, _, _ := p.reach()
-	return p.samples * ceil(rows, b.rows)
+	return p.samples * ceil(p.targets[0].rows, b.rows)
 }
 
 // asked is how many lines a tile asks for with some vectors and taps of some channels.
@@ -187,7 +186,7 @@ func (b *bound) preparePlanar(_, group int) {
 
 // planarJob computes some groups of some blocks of positions.
 func (b *bound) planarJob(panel []float32, job int) {
-	_, _, rows, _, _ := b.p.reach()
+	rows := b.p.targets[0].rows // no target has more
 	chunks := ceil(b.bundles, b.some)
 	first := job % chunks * b.some
 	some := min(b.some, b.bundles-first)
@@ -215,9 +214,7 @@ func (b *bound) planarJob(panel []float32, job int) {
 			}
 			packed += len(t.taps) * b.p.channels * b.width
 		}
-		if b.finish != nil {
-			b.finished([3]int{n, row, 0}, [3]int{1, rows, b.cols}, first*b.p.m, (first+some)*b.p.m)
-		}
+		b.finished([3]int{n, row, 0}, [3]int{1, rows, b.cols}, first*b.p.m, (first+some)*b.p.m)
 	}
 }
 
@@ -227,12 +224,11 @@ func (b *bound) planesAhead(block int) ahead {
 	if b.some < b.bundles {
 		return ahead{}
 	}
-	_, _, rows, cols, _ := b.p.reach()
-	n, row, rows := rowBlock(block, rows, b.rows)
-	step := b.p.targets[0].step
+	t := &b.p.targets[0]
+	n, row, rows := rowBlock(block, t.rows, b.rows)
 	return ahead{
 		b.src.stretch(n, max(0, row-b.p.margin[0]), 0, b.copied[0], b.p.size[1]),
-		b.out.stretch(n, row*step[0], 0, rows*step[0], cols*step[1]),
+		b.out.stretch(n, row*t.step[0], 0, rows*t.step[0], b.cols*t.step[1]),
 	}
 }
 

@@ -78,14 +78,16 @@ func (g *geometry) dataGrad() *product {
 	return p
 }
 
-// elements is how many the filters have.
-func (p *product) elements() int {
-	taps := 0
+// terms is how many products all targets together have for an output channel of a group.
+func (p *product) terms() (n int) {
 	for _, t := range p.targets {
-		taps += len(t.taps)
+		n += len(t.taps) * p.channels
 	}
-	return p.groups * p.m * p.channels * taps
+	return n
 }
+
+// elements is how many the filters have.
+func (p *product) elements() int { return p.groups * p.m * p.terms() }
 
 // reach returns the most rows and columns that taps reach beyond a position's corner, the
 // most rows and columns of positions and the most taps.
@@ -126,8 +128,7 @@ func (p *product) padded() bool {
 // flattened returns the geometry of a 1×1 convolution with all positions in one row, and
 // views of x and y like it, if the positions of both lie evenly apart.
 func (g geometry) flattened(x, y view) (geometry, view, view, bool) {
-	one := [2]int{1, 1}
-	if g.kernel != one || g.stride != one || g.before != [2]int{} || g.in != g.out {
+	if !g.pointwise() {
 		return g, x, y, false
 	}
 	step, n := [2]int{}, 1 // from position to position in x and y, positions so far
