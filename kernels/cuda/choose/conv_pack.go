@@ -253,6 +253,15 @@ func packWays(g *conv) []way {
 	return all
 }
 
+// packKernel names a kernel of conv_pack.cu or conv_pack_filter.cu.
+func packKernel(file string, row, lane int) string {
+	taps := "any"
+	if row > 0 {
+		taps = fmt.Sprintf("row%d", row)
+	}
+	return fmt.Sprintf("%s_%s_t%d_f32", file, taps, lane)
+}
+
 // packLaunch rewrites the filters and launches a kernel for each phase.
 func (g *conv) packLaunch(c *call, p *pack, flat bool, scratch int64) {
 	in, out, filter := *g.x, *g.y, g.filter(0, 1, false)
@@ -275,11 +284,7 @@ func (g *conv) packLaunch(c *call, p *pack, flat bool, scratch int64) {
 		if p.lane%4 != 0 {
 			whole = yes(to.vectors(2) && computed%2 == 0)
 		}
-		name := "any"
-		if t.row > 0 {
-			name = fmt.Sprintf("row%d", t.row)
-		}
-		c.launch(fmt.Sprintf("conv_pack_%s_t%d_f32", name, p.lane), [3]int{t.blocks, 1, 1}, [3]int{t.threads, 1, 1}, t.shared,
+		c.launch(packKernel("conv_pack", t.row, p.lane), [3]int{t.blocks, 1, 1}, [3]int{t.threads, 1, 1}, t.shared,
 			in.operand(), at(scratch), to.operand(), g.epilogue(),
 			nums(in.n[0], g.groups, summed, computed, in.n[2], in.n[3], f.size[0], f.size[1]), f.window(),
 			nums(g.w.n[2], g.w.n[3], f.first[0], f.step[0], f.first[1], f.step[1]),

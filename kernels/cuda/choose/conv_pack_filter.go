@@ -146,11 +146,7 @@ func (g *conv) packGradLaunch(c *call, p *packGrad, f *phase, flat bool, scratch
 	if flat {
 		x, dy = x.flat(), dy.flat()
 	}
-	name := "any"
-	if p.row > 0 {
-		name = fmt.Sprintf("row%d", p.row)
-	}
-	c.launch(fmt.Sprintf("conv_pack_filter_%s_t%d_f32", name, p.lane), [3]int{p.units, p.splits, 1}, [3]int{p.threads(), 1, 1}, p.shared,
+	c.launch(packKernel("conv_pack_filter", p.row, p.lane), [3]int{p.units, p.splits, 1}, [3]int{p.threads(), 1, 1}, p.shared,
 		x.operand(), dy.operand(), at(scratch), nums(x.n[0], g.groups, g.c, g.k, x.n[2], x.n[3], f.size[0], f.size[1]), f.window(),
 		nums(p.gb, p.nb, p.part, p.parts, p.slices, p.ns, p.th, p.tw, p.pitch, p.plane, p.gradPlane))
 	g.sum(c, scratch, p.splits)
