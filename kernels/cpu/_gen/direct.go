@@ -157,14 +157,8 @@ func direct(v vectors, per, stride, outputs, nv int) {
 	cols := newColumns(xCol, width)
 	first, pw, count, t := cols.bases[0], GP64(), GP64(), GP64()
 	k := newPicker(v, per)
-	sums := make([][]VecVirtual, outputs)
-	for i := range sums {
-		sums[i] = v.many(nv)
-	}
-	ws := make([][]VecVirtual, taps)
-	for i := range ws {
-		ws[i] = v.many(nv)
-	}
+	sums := v.grid(outputs, nv)
+	ws := v.grid(taps, nv)
 	bytes := nv * v.lanes * 4
 	// The floats of xUnit, xRow and yCol become bytes; a unit's filter elements, too.
 	for _, p := range []string{"xUnit", "xRow", "yCol", "yRow"} {

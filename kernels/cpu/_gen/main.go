@@ -48,6 +48,15 @@ func (v vectors) many(n int) []VecVirtual {
 	return rs
 }
 
+// grid returns rows of n registers.
+func (v vectors) grid(rows, n int) [][]VecVirtual {
+	all := make([][]VecVirtual, rows)
+	for i := range all {
+		all[i] = v.many(n)
+	}
+	return all
+}
+
 func main() {
 	ConstraintExpr("amd64,!purego")
 	for _, t := range []struct {

@@ -25,10 +25,7 @@ func planar(v vectors, outputs, nv int) {
 	for i := range ptr {
 		ptr[i] = GP64()
 	}
-	sums := make([][]VecVirtual, outputs)
-	for o := range sums {
-		sums[o] = v.many(nv)
-	}
+	sums := v.grid(outputs, nv)
 	xs, one := v.many(nv), v.register()
 	MOVQ(inMemory(Param("at").Len()), idx)
 	MOVQ(idx, left)

@@ -38,10 +38,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	for p := range ptr {
 		ptr[p] = GP64()
 	}
-	sums := make([][]VecVirtual, positions)
-	for p := range sums {
-		sums[p] = v.many(nv)
-	}
+	sums := v.grid(positions, nv)
 	ws := v.many(nv)
 	var odd []VecVirtual // sums of every second step
 	if v.lanes == 16 && nv == 1 && !lanes {
