@@ -22,13 +22,14 @@ type blocking struct {
 	directGrad *directGradTile // likewise
 	planar     *planarTile     // likewise, from and to planes of the positions of a block,
 	batch      int             // of which a job takes so many
-	dealt      *dealtTile      // likewise, from a panel of all bundles, a pitch apart; jobs are blocks of rows, some of them
+	dealt      *dealtTile      // likewise, from a panel of one bundle, of a pitch; jobs are blocks of rows, some of them
 }
 
 const (
-	enough      = 384      // positions for which filter elements are worth loading
-	someJobs    = 4        // for each thread
-	sumLength   = 1 << 10  // products that are added up one by one at most
+	enough      = 384     // positions for which filter elements are worth loading
+	someJobs    = 4       // for each thread
+	sumLength   = 1 << 10 // products that are added up one by one at most
+	pageFloats  = 4 << 10 / 4
 	inPlacePass = 64 << 10 // bytes of filter elements for which pixels that are not copied are read whole
 )
 
@@ -154,7 +155,7 @@ func (p *product) jobs(b *blocking) int {
 func (b *blocking) panel() int {
 	switch {
 	case b.dealt != nil:
-		return b.bundles * b.pitch
+		return roundUp(b.pitch, pageFloats) + pageFloats // no core fetches lines ahead from another's panel
 	case b.planar != nil:
 		return b.some * (b.channels*b.pitch + b.width*b.yPlane())
 	case b.inPlace:

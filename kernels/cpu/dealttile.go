@@ -55,6 +55,8 @@ func (p *product) dealtTile(t *tier) *dealtTile {
 }
 
 // dealtBlocking divides a product for a dealtTile: blocks of rows, of which a job takes some.
+// A panel holds one vector of a block, which stays in the first-level cache: tiles ask for the
+// next block's lines, so a vector's are near though they lie apart.
 func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	b := p.unitBlocking(d.per, d.lanes)
 	k := &p.targets[0]
@@ -62,7 +64,7 @@ func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	width := (k.cols-1)*d.stride + 3
 	size := func(rows int) int { return spreadOut(((rows-1)*d.stride + 3) * width * d.lanes) }
 	b.rows = even(k.rows, dealtRows)
-	for b.rows > 1 && 4*size(b.rows)*b.bundles > t.caches.second/2 {
+	for b.rows > 1 && 4*size(b.rows) > t.caches.first/2 {
 		b.rows = even(k.rows, b.rows-1)
 	}
 	b.copied = [2]int{(b.rows-1)*d.stride + 3, width}
@@ -71,7 +73,7 @@ func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	return b
 }
 
-const dealtRows = 14 // of outputs, about, make a block
+const dealtRows = 14 // of outputs, at most, make a block
 
 // prepareDealt packs a vector's filters and what its sums begin with.
 func (b *bound) prepareDealt(_, vector int) {
@@ -95,10 +97,9 @@ func (b *bound) dealtJob(panel []float32, job int) {
 	k, d := &b.p.targets[0], b.dealt
 	p := dealtPanel{b.deal, d.per, d.lanes, b.copied[1], b.pitch}
 	from, to := job*b.some, min((job+1)*b.some, b.p.samples*ceil(k.rows, b.rows))
-	p.clearColumns(panel, b.bundles, b.copied[0], b.p.margin[1], b.p.size[1])
+	p.clearColumns(panel, 1, b.copied[0], b.p.margin[1], b.p.size[1])
 	for block := from; block < to; block++ {
 		n, row, rows := rowBlock(block, k.rows, b.rows)
-		p.fill(panel, b.src, n, 0, b.bundles*d.lanes, row*d.stride-b.p.margin[0], (rows-1)*d.stride+3, b.p.margin[1])
 		var next ahead
 		if block+1 < to {
 			n, row, rows := rowBlock(block+1, k.rows, b.rows)
@@ -106,10 +107,11 @@ func (b *bound) dealtJob(panel []float32, job int) {
 			next = ahead{b.src.stretch(n, top, 0, (rows-1)*d.stride+3, b.p.size[1]), b.out.stretch(n, row, 0, rows, k.cols)}
 		}
 		for v := range b.bundles {
+			p.fill(panel, b.src, n, v*d.lanes, d.lanes, row*d.stride-b.p.margin[0], (rows-1)*d.stride+3, b.p.margin[1])
 			for col := 0; ; col += d.outputs {
 				col = min(col, k.cols-d.outputs)
 				lines, step := next.take(d.asked(rows))
-				d.run(b.packs[v*b.size:], panel[v*p.vector+col*d.stride*d.lanes:], rows, p.line(), b.out.f[b.out.pos(n, v*d.lanes, row, col):], b.out.st[2], b.out.st[3],
+				d.run(b.packs[v*b.size:], panel[col*d.stride*d.lanes:], rows, p.line(), b.out.f[b.out.pos(n, v*d.lanes, row, col):], b.out.st[2], b.out.st[3],
 					b.order, b.starts[v*d.lanes:], b.low, lines, step)
 				if col == k.cols-d.outputs {
 					break
