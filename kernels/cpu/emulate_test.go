@@ -150,13 +150,14 @@ func emulateDealt(t *testing.T, routines map[string]*routine, name string) dealt
 }
 
 func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, far []float32, farStep int) {
 		m := newMachine(t)
 		m.slice("dy", 1, dy)
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
 		m.slice("next", 4, next)
-		m.parameters(map[string]int{"step": step, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol})
+		m.slice("far", 5, far)
+		m.parameters(map[string]int{"step": step, "farStep": farStep, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol})
 		m.run(name, routines[name])
 	}
 }

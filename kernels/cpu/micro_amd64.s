@@ -2242,9 +2242,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-184
+TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2279,9 +2279,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	VMOVUPS      (R14), Y12
@@ -2359,9 +2366,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-184
+TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2396,9 +2403,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	VMOVUPS      (R14), Y12
@@ -2471,9 +2485,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-184
+TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2508,9 +2522,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	VMOVUPS      (R14), Y12
@@ -2582,9 +2603,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-184
+TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2619,9 +2640,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	PREFETCHT0       (R13)(R9*8)
@@ -2688,9 +2716,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-184
+TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2737,9 +2765,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	PREFETCHT0   (R13)(R9*8)
@@ -2855,9 +2890,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int)
+// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-184
+TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-216
 	MOVQ sums_base+128(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ dy_base+0(FP), AX
@@ -2904,9 +2939,16 @@ image:
 	MOVQ rows+64(FP), DI
 
 row:
-	MOVQ R11, R13
-	MOVQ R12, R14
-	MOVQ cols+72(FP), R8
+	MOVQ       far_base+184(FP), R13
+	PREFETCHT1 (R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	ADDQ       farStep+208(FP), R13
+	MOVQ       R13, far_base+184(FP)
+	MOVQ       R11, R13
+	MOVQ       R12, R14
+	MOVQ       cols+72(FP), R8
 
 position:
 	PREFETCHT0   (R13)(R9*8)

@@ -28,6 +28,12 @@ func outerLoop(dy Register, body func(dy, x, dyCol Register)) {
 	MOVQ(x, xRow)
 	MOVQ(inMemory(Param("rows")), rows)
 	Label("row")
+	MOVQ(inMemory(Param("far").Base()), p)
+	for i := range 4 {
+		PREFETCHT1(Mem{Base: p, Disp: 64 * i})
+	}
+	ADDQ(inMemory(Param("farStep")), p)
+	MOVQ(p, inMemory(Param("far").Base()))
 	MOVQ(dyRow, p)
 	MOVQ(xRow, q)
 	MOVQ(inMemory(Param("cols")), cols)
@@ -70,7 +76,7 @@ func (v vectors) clear(rs []VecVirtual) {
 // outer writes an outerTile: sums of some filters × vectors of x.
 func outer(v vectors, rows, nv int) {
 	name := fmt.Sprintf("outer%s_%dx%d", v.name, rows, nv*v.lanes)
-	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int)")
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, far []float32, farStep int)")
 	Doc(fmt.Sprintf("%s is outerReference for %d filters a strip and %d floats of x.", name, rows, nv*v.lanes))
 	Pragma("noescape")
 	dyNow, sumsNow, dy := AllocLocal(8), AllocLocal(8), GP64()
