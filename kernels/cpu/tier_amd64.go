@@ -125,7 +125,7 @@ func dealSixteens(per int, to, from []float32, rows, cols, channels, toRow, toVe
 	vectors := ceil(channels, 16)
 	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*16-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
 	last := channels - (vectors-1)*16
-	if order, ok := dealOrders[per]; ok {
+	if order := dealOrders[per]; order != nil {
 		dealAVX512Ordered(to, from, order, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)
 	} else {
 		dealAVX512(to, from, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)
@@ -133,8 +133,7 @@ func dealSixteens(per int, to, from []float32, rows, cols, channels, toRow, toVe
 }
 
 // dealOrders are the channels of sixteen lanes where they are not in their order.
-var dealOrders = func() map[int][]int32 {
-	orders := map[int][]int32{}
+var dealOrders = func() (orders [17][]int32) {
 	for _, per := range []int{2, 4, 8} {
 		for l := range 16 {
 			orders[per] = append(orders[per], int32(dealtChannel(16, per, l)))
