@@ -71,7 +71,7 @@ func (b *boundFilterGrad) job(panel, dys, sums []float32, job int) {
 			clear(panel)
 		}
 		var next ahead
-		var far [2]pixelsAhead
+		var far pixelsAhead
 		if block+1 < to {
 			if b.parts > 1 {
 				next = b.ahead(block + 1)
@@ -107,10 +107,10 @@ func (b *boundFilterGrad) ahead(block int) (a ahead) {
 
 // farAhead returns the pixels that a group takes of a block of positions, from its first
 // filter and channel on.
-func (b *boundFilterGrad) farAhead(block, filter, channel int) [2]pixelsAhead {
+func (b *boundFilterGrad) farAhead(block, filter, channel int) pixelsAhead {
 	at := b.corner(block)
 	row, col := max(0, at[1]*b.stride[0]-b.before[0]), max(0, at[2]*b.stride[1]-b.before[1])
-	return [2]pixelsAhead{
+	return pixelsAhead{
 		{b.x.f[b.x.pos(at[0], channel, row, col):], b.copied[0] * b.copied[1], b.x.st[3]},
 		{b.dy.f[b.dy.pos(at[0], filter, at[1], at[2]):], b.rb * b.wb, b.dy.st[3]},
 	}
@@ -127,7 +127,7 @@ func (b *boundFilterGrad) finish(all []float32, size, g int) {
 
 // add adds the products of a block of positions; corner is its first sample, row and
 // column. It asks for what the next block takes.
-func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int, next *ahead, far *[2]pixelsAhead) {
+func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner [3]int, next *ahead, far *pixelsAhead) {
 	t := &b.src.targets[0]
 	images, rows, cols := min(b.nb, b.samples-corner[0]), min(b.rb, t.rows-corner[1]), min(b.wb, t.cols-corner[2])
 	first, count := g*b.c+c0, min(b.cb, b.c-c0)
@@ -165,10 +165,7 @@ func (b *boundFilterGrad) add(panel, dys, sums []float32, g, k0, c0 int, corner 
 			from := x[down*line+r.taps[0].across*col+o.first+h0*xRow+w0*xCol:]
 			strips := ceil(filters, o.rows)
 			lines, step := next.take(strips * images * (h1 - h0) * (w1 - w0))
-			pixels, apart := far[0].take(strips * images * (h1 - h0))
-			if apart == 0 {
-				pixels, apart = far[1].take(strips * images * (h1 - h0))
-			}
+			pixels, apart := far.take(strips * images * (h1 - h0))
 			o.run(dy[h0*dyRow+w0*dyCol:], from, strips, images, h1-h0, w1-w0, dyImage, dyRow, dyCol, image, xRow, xCol, mine, lines, step, pixels, apart)
 		}
 	}

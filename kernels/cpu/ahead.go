@@ -25,21 +25,23 @@ func (v *view) stretch(n, row, col, rows, cols int) []float32 {
 	return v.f[v.pos(n, 0, row, col):][:(rows-1)*v.st[2]+cols*v.st[3]]
 }
 
-// pixelsAhead is pixels of which few channels will be read soon, so many floats apart: no more
-// than four lines of each.
-type pixelsAhead struct {
+// pixelsAhead is pixels of which few channels will be read soon: no more than four lines of
+// each are asked for.
+type pixelsAhead [2]struct {
 	f     []float32
-	n     int
-	pitch int
+	n     int // pixels
+	pitch int // floats from one to the next
 }
 
 // take returns where some pixels begin, and how many bytes apart they are: 0 if there are none.
-func (p *pixelsAhead) take(pixels int) (far []float32, step int) {
-	if p.n <= 0 || len(p.f) == 0 {
-		return nil, 0
+func (a *pixelsAhead) take(n int) (far []float32, step int) {
+	for i := range a {
+		if p := &a[i]; p.n > 0 && len(p.f) > 0 {
+			far = p.f
+			p.n -= n
+			p.f = far[min(len(far), n*p.pitch):]
+			return far, 4 * p.pitch
+		}
 	}
-	far = p.f
-	p.n -= pixels
-	p.f = p.f[min(len(p.f), pixels*p.pitch):]
-	return far, 4 * p.pitch
+	return nil, 0
 }

@@ -22,15 +22,15 @@ type blocking struct {
 	directGrad *directGradTile // likewise
 	planar     *planarTile     // likewise, from and to planes of the positions of a block,
 	batch      int             // of which a job takes so many
-	dealt      *dealtTile      // likewise, from a panel of one bundle, of a pitch; jobs are blocks of rows, some of them
+	dealt      *dealtTile      // likewise, from a panel of one bundle; jobs are blocks of rows, some of them
 }
 
 const (
-	enough      = 384     // positions for which filter elements are worth loading
-	someJobs    = 4       // for each thread
-	sumLength   = 1 << 10 // products that are added up one by one at most
-	pageFloats  = 4 << 10 / 4
-	inPlacePass = 64 << 10 // bytes of filter elements for which pixels that are not copied are read whole
+	enough      = 384         // positions for which filter elements are worth loading
+	someJobs    = 4           // for each thread
+	sumLength   = 1 << 10     // products that are added up one by one at most
+	pageFloats  = 4 << 10 / 4 // of a page of memory, beyond which cores hardly fetch ahead
+	inPlacePass = 64 << 10    // bytes of filter elements for which pixels that are not copied are read whole
 )
 
 // choose divides a product for a tier, a number of threads and caches. It is a function of

@@ -62,7 +62,7 @@ func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	k := &p.targets[0]
 	b.dealt, b.cols = d, k.cols
 	width := (k.cols-1)*d.stride + 3
-	size := func(rows int) int { return spreadOut(((rows-1)*d.stride + 3) * width * d.lanes) }
+	size := func(rows int) int { return ((rows-1)*d.stride + 3) * width * d.lanes }
 	b.rows = even(k.rows, dealtRows)
 	for b.rows > 1 && 4*size(b.rows) > t.caches.first/2 {
 		b.rows = even(k.rows, b.rows-1)
