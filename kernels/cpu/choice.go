@@ -18,7 +18,7 @@ type choice struct {
 func (g *geometry) choose(code kernels.Code, t *tier, threads int) (c choice) {
 	switch {
 	case code == kernels.ConvFilterGrad:
-		if c.narrowGrad = g.narrowGrad(t); c.narrowGrad == nil {
+		if c.narrowGrad = g.narrowGrad(t, threads); c.narrowGrad == nil {
 			c.filterGrad = g.filterGrad(t, threads)
 		}
 	case code == kernels.ConvForward && g.linear():

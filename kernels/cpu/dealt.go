@@ -3,7 +3,7 @@ package cpu
 // dealtPanel is a copy of some rows of a source, with what lies beside it as zeros, vector by
 // vector of its channels (see dealFunc).
 type dealtPanel struct {
-	deal   dealFunc
+	tier   *tier
 	per    int // channels of a group
 	lanes  int
 	width  int // columns
@@ -27,9 +27,10 @@ func (p *dealtPanel) clearColumns(to []float32, vectors, rows, left, columns int
 	}
 }
 
-// fill deals so many channels of some rows of a sample, from a row and a channel on that may
-// lie beside it; the source's first column is number left.
-func (p *dealtPanel) fill(to []float32, src *view, n, channel, channels, row, rows, left int) {
+// begin returns so many channels of some rows of a sample that are to be dealt, from a row and
+// a channel on that may lie beside it; the source's first column is number left. What lies
+// beside the sample is cleared.
+func (p *dealtPanel) begin(to []float32, src *view, n, channel, channels, row, rows, left int) dealing {
 	lo := min(max(0, -row), rows)
 	hi := max(lo, min(rows, src.n[2]-row))
 	for v := 0; v*p.lanes < channels; v++ {
@@ -37,7 +38,15 @@ func (p *dealtPanel) fill(to []float32, src *view, n, channel, channels, row, ro
 		clear(panel[:lo*p.line()])
 		clear(panel[hi*p.line() : rows*p.line()])
 	}
-	if cols := min(p.width-left, src.n[3]); lo < hi && cols > 0 {
-		p.deal(p.per, to[lo*p.line()+left*p.lanes:], src.f[src.pos(n, channel, row+lo, 0):], hi-lo, cols, channels, p.line(), p.vector, src.st[2], src.st[3])
+	cols := min(p.width-left, src.n[3])
+	if lo == hi || cols <= 0 {
+		return dealing{}
 	}
+	return p.tier.newDealing(p.per, to[lo*p.line()+left*p.lanes:], src.f[src.pos(n, channel, row+lo, 0):], hi-lo, cols, channels, p.line(), p.vector, src.st[2], src.st[3])
+}
+
+// fill deals them.
+func (p *dealtPanel) fill(to []float32, src *view, n, channel, channels, row, rows, left int) {
+	d := p.begin(to, src, n, channel, channels, row, rows, left)
+	d.finish(p.tier, p.per)
 }

@@ -95,7 +95,7 @@ func (b *bound) prepareDealt(_, vector int) {
 // dealtJob computes some blocks of rows.
 func (b *bound) dealtJob(panel []float32, job int) {
 	k, d := &b.p.targets[0], b.dealt
-	p := dealtPanel{b.deal, d.per, d.lanes, b.copied[1], b.pitch}
+	p := dealtPanel{b.tier, d.per, d.lanes, b.copied[1], b.pitch}
 	from, to := job*b.some, min((job+1)*b.some, b.p.samples*ceil(k.rows, b.rows))
 	p.clearColumns(panel, 1, b.copied[0], b.p.margin[1], b.p.size[1])
 	for block := from; block < to; block++ {

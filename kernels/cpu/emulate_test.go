@@ -52,7 +52,11 @@ func emulatedTiers(t *testing.T) []*tier {
 			e.outers[i].run = emulateOuter(t, routines, fmt.Sprintf("outer%s_%dx%d", set(k.vector), k.rows, k.width))
 		}
 		for i, k := range e.narrows {
-			e.narrows[i].run = emulateNarrow(t, routines, fmt.Sprintf("narrow%s_%d_%dx%d", set(k.lanes), k.per, k.taps, k.rows))
+			name := fmt.Sprintf("narrow%s_%d_%dx%d", set(k.lanes), k.per, k.taps, k.rows)
+			if k.stride > 0 {
+				name += fmt.Sprintf("by%d", k.stride)
+			}
+			e.narrows[i].run = emulateNarrow(t, routines, name)
 		}
 		for i, k := range e.dots {
 			e.dots[i].run = emulateDot(t, routines, fmt.Sprintf("dot%s_%dx%d", set(e.lanes), k.mr, k.nr))
@@ -138,15 +142,20 @@ func emulateDealt(t *testing.T, routines map[string]*routine, name string) dealt
 		m.slice("y", 3, y)
 		m.slice("start", 4, start)
 		m.slice("next", 5, next)
-		bits := make([]float32, len(order))
-		for i, o := range order {
-			bits[i] = math.Float32frombits(uint32(o))
-		}
-		m.slice("order", 6, bits)
+		m.slice("order", 6, bitsOf(order))
 		m.parameters(map[string]int{"rows": rows, "xRow": xRow, "yRow": yRow, "yCol": yCol, "step": step})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}
+}
+
+// bitsOf returns integers as a vector holds them.
+func bitsOf(x []int32) []float32 {
+	bits := make([]float32, len(x))
+	for i, v := range x {
+		bits[i] = math.Float32frombits(uint32(v))
+	}
+	return bits
 }
 
 func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
@@ -163,13 +172,16 @@ func emulateOuter(t *testing.T, routines map[string]*routine, name string) outer
 }
 
 func emulateNarrow(t *testing.T, routines map[string]*routine, name string) narrowFunc {
-	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, next []float32, step int) {
+	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, to, from []float32, order []int32, deal []int) {
 		m := newMachine(t)
 		m.slice("dy", 1, dy)
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
-		m.slice("next", 4, next)
-		m.parameters(map[string]int{"step": step, "strips": strips, "rows": rows, "cols": cols, "dyRow": dyRow, "dyCol": dyCol, "xRow": xRow, "xCol": xCol, "xTap": xTap})
+		m.slice("to", 4, to)
+		m.slice("from", 5, from)
+		m.slice("order", 6, bitsOf(order))
+		m.sliceOfInts("deal", 7, deal)
+		m.parameters(map[string]int{"strips": strips, "rows": rows, "cols": cols, "dyRow": dyRow, "dyCol": dyCol, "xRow": xRow, "xCol": xCol, "xTap": xTap})
 		m.run(name, routines[name])
 	}
 }

@@ -137,17 +137,22 @@ func (m *machine) integer(op string) int64 {
 		return m.stack[at]
 	}
 	if strings.Contains(op, "(") {
-		at := m.address(op)
-		x, i := m.ints[at/segment], (at%segment-segment/2)/8
-		if at%8 != 0 || i < 0 || i >= int64(len(x)) {
-			m.t.Fatalf("emulator: integer %d of %d", i, len(x))
-		}
-		return int64(x[i])
+		return int64(*m.word(op))
 	}
 	return m.gp[whole(op)]
 }
 
-// setInteger writes a register or a local.
+// word returns an integer in memory.
+func (m *machine) word(op string) *int {
+	at := m.address(op)
+	x, i := m.ints[at/segment], (at%segment-segment/2)/8
+	if at%8 != 0 || i < 0 || i >= int64(len(x)) {
+		m.t.Fatalf("emulator: integer %d of %d", i, len(x))
+	}
+	return &x[i]
+}
+
+// setInteger writes a register, a local or an integer in memory.
 func (m *machine) setInteger(op string, v int64) {
 	if p := stackOperand.FindStringSubmatch(op); p != nil {
 		at, _ := strconv.ParseInt("0"+p[1], 10, 64)
@@ -156,6 +161,10 @@ func (m *machine) setInteger(op string, v int64) {
 	}
 	if p := frameOperand.FindStringSubmatch(op); p != nil {
 		m.frame[p[1]] = v
+		return
+	}
+	if strings.Contains(op, "(") {
+		*m.word(op) = int(v)
 		return
 	}
 	m.gp[whole(op)] = v

@@ -77,72 +77,92 @@ func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows in
 // narrowAVX2_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX2_1_1x12 is narrowReference for 1 rows of 12 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX2_1_1x4 is narrowReference for 1 rows of 4 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX2_2_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX2_4_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 4 channels, 4 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX2_8_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 8 channels, 4 of dy's at a time.
 //
 //go:noescape
-func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_1_1x12 is narrowReference for 1 rows of 12 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_1_1x4 is narrowReference for 1 rows of 4 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+
+// narrowAVX512_2_3x3by1 is narrowReference for 3 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_2_3x3by1(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_2_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_2_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 2 channels, 2 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+
+// narrowAVX512_4_3x3by1 is narrowReference for 3 rows of 3 vectors of x, in groups of 4 channels, 2 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_4_3x3by1(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+
+// narrowAVX512_4_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 4 channels, 2 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_4_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_4_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 4 channels, 4 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_8_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 8 channels, 8 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+
+// narrowAVX512_8_1x3by2 is narrowReference for 1 rows of 3 vectors of x, in groups of 8 channels, 8 of dy's at a time.
+//
+//go:noescape
+func narrowAVX512_8_1x3by2(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // narrowAVX512_16_1x3 is narrowReference for 1 rows of 3 vectors of x, in groups of 16 channels, 8 of dy's at a time.
 //
 //go:noescape
-func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 
 // dealAVX2 is dealGo for vectors, the last of which has last channels.
 //

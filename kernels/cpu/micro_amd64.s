@@ -3061,9 +3061,9 @@ position:
 	VZEROUPPER
 	RET
 
-// func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_1_3x3(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX2_1_3x3(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
@@ -3073,8 +3073,13 @@ TEXT ·narrowAVX2_1_3x3(SB), NOSPLIT, $8-168
 	MOVQ xTap+104(FP), R9
 	SHLQ $0x02, R9
 	LEAQ (R9)(R9*1), R10
-	MOVQ next_base+136(FP), R11
-	MOVQ step+160(FP), R12
+	MOVQ deal_base+208(FP), R11
+	MOVQ to_base+136(FP), R12
+	MOVQ from_base+160(FP), R13
+	ADDQ (R11), R12
+	ADDQ 8(R11), R13
+	MOVQ 16(R11), R14
+	MOVQ 56(R11), R15
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3107,53 +3112,84 @@ position:
 	VFMADD231PS (DI)(R10*1), Y9, Y6
 	VFMADD231PS 32(DI)(R10*1), Y9, Y7
 	VFMADD231PS 64(DI)(R10*1), Y9, Y8
-	PREFETCHT1  (R11)
-	ADDQ        R12, R11
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Y0, Y0
-	VMOVUPS     Y0, (SI)
-	VADDPS      32(SI), Y1, Y1
-	VMOVUPS     Y1, 32(SI)
-	VADDPS      64(SI), Y2, Y2
-	VMOVUPS     Y2, 64(SI)
-	VADDPS      96(SI), Y3, Y3
-	VMOVUPS     Y3, 96(SI)
-	VADDPS      128(SI), Y4, Y4
-	VMOVUPS     Y4, 128(SI)
-	VADDPS      160(SI), Y5, Y5
-	VMOVUPS     Y5, 160(SI)
-	VADDPS      192(SI), Y6, Y6
-	VMOVUPS     Y6, 192(SI)
-	VADDPS      224(SI), Y7, Y7
-	VMOVUPS     Y7, 224(SI)
-	VADDPS      256(SI), Y8, Y8
-	VMOVUPS     Y8, 256(SI)
-	ADDQ        $0x00000120, sums_base+112(FP)
-	ADDQ        $0x04, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R14, R14
+	JZ          dealt0
+	PREFETCHT1  8192(R13)
+	VMOVUPS     (R13), Y9
+	VMOVUPS     Y9, (R12)
+	ADDQ        $0x20, R13
+	ADDQ        R15, R12
+	DECQ        R14
+	JNZ         dealt0
+	MOVQ        40(R11), R14
+	ADDQ        64(R11), R12
+	ADDQ        72(R11), R13
+	DECQ        24(R11)
+	JNZ         dealt0
+	ADDQ        80(R11), R12
+	ADDQ        88(R11), R13
+	MOVQ        48(R11), BP
+	MOVQ        BP, 24(R11)
+	DECQ        32(R11)
+	JNZ         dealt0
+	XORQ        R14, R14
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	ADDQ    $0x00000120, sums_base+112(FP)
+	ADDQ    $0x04, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_1_1x12(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX2_1_1x12(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3192,59 +3228,90 @@ position:
 	VFMADD231PS 288(DI), Y12, Y9
 	VFMADD231PS 320(DI), Y12, Y10
 	VFMADD231PS 352(DI), Y12, Y11
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Y0, Y0
-	VMOVUPS     Y0, (SI)
-	VADDPS      32(SI), Y1, Y1
-	VMOVUPS     Y1, 32(SI)
-	VADDPS      64(SI), Y2, Y2
-	VMOVUPS     Y2, 64(SI)
-	VADDPS      96(SI), Y3, Y3
-	VMOVUPS     Y3, 96(SI)
-	VADDPS      128(SI), Y4, Y4
-	VMOVUPS     Y4, 128(SI)
-	VADDPS      160(SI), Y5, Y5
-	VMOVUPS     Y5, 160(SI)
-	VADDPS      192(SI), Y6, Y6
-	VMOVUPS     Y6, 192(SI)
-	VADDPS      224(SI), Y7, Y7
-	VMOVUPS     Y7, 224(SI)
-	VADDPS      256(SI), Y8, Y8
-	VMOVUPS     Y8, 256(SI)
-	VADDPS      288(SI), Y9, Y9
-	VMOVUPS     Y9, 288(SI)
-	VADDPS      320(SI), Y10, Y10
-	VMOVUPS     Y10, 320(SI)
-	VADDPS      352(SI), Y11, Y11
-	VMOVUPS     Y11, 352(SI)
-	ADDQ        $0x00000180, sums_base+112(FP)
-	ADDQ        $0x04, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Y12
+	VMOVUPS     Y12, (R10)
+	ADDQ        $0x20, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+112(FP)
+	ADDQ    $0x04, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_1_1x4(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX2_1_1x4(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3267,43 +3334,74 @@ position:
 	VFMADD231PS 32(DI), Y4, Y1
 	VFMADD231PS 64(DI), Y4, Y2
 	VFMADD231PS 96(DI), Y4, Y3
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Y0, Y0
-	VMOVUPS     Y0, (SI)
-	VADDPS      32(SI), Y1, Y1
-	VMOVUPS     Y1, 32(SI)
-	VADDPS      64(SI), Y2, Y2
-	VMOVUPS     Y2, 64(SI)
-	VADDPS      96(SI), Y3, Y3
-	VMOVUPS     Y3, 96(SI)
-	ADDQ        $0x00000080, sums_base+112(FP)
-	ADDQ        $0x04, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Y4
+	VMOVUPS     Y4, (R10)
+	ADDQ        $0x20, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	ADDQ    $0x00000080, sums_base+112(FP)
+	ADDQ    $0x04, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_2_1x3(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX2_2_1x3(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3323,155 +3421,89 @@ row:
 	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS     (DI), Y7
-	VMOVUPS     32(DI), Y8
-	VMOVUPS     64(DI), Y9
-	VPERMILPS   $0xa0, (SI), Y6
-	VFMADD231PS Y7, Y6, Y0
-	VFMADD231PS Y8, Y6, Y1
-	VFMADD231PS Y9, Y6, Y2
-	VPERMILPS   $0xf5, (SI), Y6
-	VFMADD231PS Y7, Y6, Y3
-	VFMADD231PS Y8, Y6, Y4
-	VFMADD231PS Y9, Y6, Y5
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Y0, Y0
-	VMOVUPS     Y0, (SI)
-	VADDPS      32(SI), Y1, Y1
-	VMOVUPS     Y1, 32(SI)
-	VADDPS      64(SI), Y2, Y2
-	VMOVUPS     Y2, 64(SI)
-	VADDPS      96(SI), Y3, Y3
-	VMOVUPS     Y3, 96(SI)
-	VADDPS      128(SI), Y4, Y4
-	VMOVUPS     Y4, 128(SI)
-	VADDPS      160(SI), Y5, Y5
-	VMOVUPS     Y5, 160(SI)
-	ADDQ        $0x000000c0, sums_base+112(FP)
-	ADDQ        $0x08, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	VMOVUPS     (DI), Y6
+	VMOVUPS     32(DI), Y7
+	VMOVUPS     64(DI), Y8
+	VPERMILPS   $0xa0, (SI), Y9
+	VFMADD231PS Y6, Y9, Y0
+	VFMADD231PS Y7, Y9, Y1
+	VFMADD231PS Y8, Y9, Y2
+	VPERMILPS   $0xf5, (SI), Y9
+	VFMADD231PS Y6, Y9, Y3
+	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y8, Y9, Y5
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Y6
+	VMOVUPS     Y6, (R10)
+	ADDQ        $0x20, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	ADDQ    $0x000000c0, sums_base+112(FP)
+	ADDQ    $0x08, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_4_1x3(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX2_4_1x3(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
-
-strip:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   rows+56(FP), DX
-	MOVQ   DX, (SP)
-	MOVQ   dy_base+0(FP), DX
-	MOVQ   x_base+24(FP), BX
-
-row:
-	MOVQ DX, SI
-	MOVQ BX, DI
-	MOVQ cols+64(FP), R8
-
-position:
-	VMOVUPS     (DI), Y13
-	VMOVUPS     32(DI), Y14
-	VMOVUPS     64(DI), Y15
-	VPERMILPS   $0x00, (SI), Y12
-	VFMADD231PS Y13, Y12, Y0
-	VFMADD231PS Y14, Y12, Y1
-	VFMADD231PS Y15, Y12, Y2
-	VPERMILPS   $0x55, (SI), Y12
-	VFMADD231PS Y13, Y12, Y3
-	VFMADD231PS Y14, Y12, Y4
-	VFMADD231PS Y15, Y12, Y5
-	VPERMILPS   $0xaa, (SI), Y12
-	VFMADD231PS Y13, Y12, Y6
-	VFMADD231PS Y14, Y12, Y7
-	VFMADD231PS Y15, Y12, Y8
-	VPERMILPS   $0xff, (SI), Y12
-	VFMADD231PS Y13, Y12, Y9
-	VFMADD231PS Y14, Y12, Y10
-	VFMADD231PS Y15, Y12, Y11
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Y0, Y0
-	VMOVUPS     Y0, (SI)
-	VADDPS      32(SI), Y1, Y1
-	VMOVUPS     Y1, 32(SI)
-	VADDPS      64(SI), Y2, Y2
-	VMOVUPS     Y2, 64(SI)
-	VADDPS      96(SI), Y3, Y3
-	VMOVUPS     Y3, 96(SI)
-	VADDPS      128(SI), Y4, Y4
-	VMOVUPS     Y4, 128(SI)
-	VADDPS      160(SI), Y5, Y5
-	VMOVUPS     Y5, 160(SI)
-	VADDPS      192(SI), Y6, Y6
-	VMOVUPS     Y6, 192(SI)
-	VADDPS      224(SI), Y7, Y7
-	VMOVUPS     Y7, 224(SI)
-	VADDPS      256(SI), Y8, Y8
-	VMOVUPS     Y8, 256(SI)
-	VADDPS      288(SI), Y9, Y9
-	VMOVUPS     Y9, 288(SI)
-	VADDPS      320(SI), Y10, Y10
-	VMOVUPS     Y10, 320(SI)
-	VADDPS      352(SI), Y11, Y11
-	VMOVUPS     Y11, 352(SI)
-	ADDQ        $0x00000180, sums_base+112(FP)
-	ADDQ        $0x10, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
-	VZEROUPPER
-	RET
-
-// func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·narrowAVX2_8_1x3(SB), NOSPLIT, $8-168
-	SHLQ $0x02, dyRow+72(FP)
-	SHLQ $0x02, xRow+88(FP)
-	MOVQ dyCol+80(FP), AX
-	SHLQ $0x02, AX
-	MOVQ xCol+96(FP), CX
-	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -3497,70 +3529,224 @@ row:
 	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS      (DI), Y13
-	VMOVUPS      32(DI), Y14
-	VMOVUPS      64(DI), Y15
-	VBROADCASTSS (SI), Y12
-	VFMADD231PS  Y13, Y12, Y0
-	VFMADD231PS  Y14, Y12, Y1
-	VFMADD231PS  Y15, Y12, Y2
-	VBROADCASTSS 4(SI), Y12
-	VFMADD231PS  Y13, Y12, Y3
-	VFMADD231PS  Y14, Y12, Y4
-	VFMADD231PS  Y15, Y12, Y5
-	VBROADCASTSS 8(SI), Y12
-	VFMADD231PS  Y13, Y12, Y6
-	VFMADD231PS  Y14, Y12, Y7
-	VFMADD231PS  Y15, Y12, Y8
-	VBROADCASTSS 12(SI), Y12
-	VFMADD231PS  Y13, Y12, Y9
-	VFMADD231PS  Y14, Y12, Y10
-	VFMADD231PS  Y15, Y12, Y11
-	PREFETCHT1   (R9)
-	ADDQ         R10, R9
-	ADDQ         AX, SI
-	ADDQ         CX, DI
-	DECQ         R8
-	JNZ          position
-	ADDQ         dyRow+72(FP), DX
-	ADDQ         xRow+88(FP), BX
-	DECQ         (SP)
-	JNZ          row
-	MOVQ         sums_base+112(FP), SI
-	VADDPS       (SI), Y0, Y0
-	VMOVUPS      Y0, (SI)
-	VADDPS       32(SI), Y1, Y1
-	VMOVUPS      Y1, 32(SI)
-	VADDPS       64(SI), Y2, Y2
-	VMOVUPS      Y2, 64(SI)
-	VADDPS       96(SI), Y3, Y3
-	VMOVUPS      Y3, 96(SI)
-	VADDPS       128(SI), Y4, Y4
-	VMOVUPS      Y4, 128(SI)
-	VADDPS       160(SI), Y5, Y5
-	VMOVUPS      Y5, 160(SI)
-	VADDPS       192(SI), Y6, Y6
-	VMOVUPS      Y6, 192(SI)
-	VADDPS       224(SI), Y7, Y7
-	VMOVUPS      Y7, 224(SI)
-	VADDPS       256(SI), Y8, Y8
-	VMOVUPS      Y8, 256(SI)
-	VADDPS       288(SI), Y9, Y9
-	VMOVUPS      Y9, 288(SI)
-	VADDPS       320(SI), Y10, Y10
-	VMOVUPS      Y10, 320(SI)
-	VADDPS       352(SI), Y11, Y11
-	VMOVUPS      Y11, 352(SI)
-	ADDQ         $0x00000180, sums_base+112(FP)
-	ADDQ         $0x10, dy_base+0(FP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	VMOVUPS     (DI), Y12
+	VMOVUPS     32(DI), Y13
+	VMOVUPS     64(DI), Y14
+	VPERMILPS   $0x00, (SI), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y1
+	VFMADD231PS Y14, Y15, Y2
+	VPERMILPS   $0x55, (SI), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y5
+	VPERMILPS   $0xaa, (SI), Y15
+	VFMADD231PS Y12, Y15, Y6
+	VFMADD231PS Y13, Y15, Y7
+	VFMADD231PS Y14, Y15, Y8
+	VPERMILPS   $0xff, (SI), Y15
+	VFMADD231PS Y12, Y15, Y9
+	VFMADD231PS Y13, Y15, Y10
+	VFMADD231PS Y14, Y15, Y11
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Y12
+	VMOVUPS     Y12, (R10)
+	ADDQ        $0x20, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+112(FP)
+	ADDQ    $0x10, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX2_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrowAVX2_8_1x3(SB), NOSPLIT, $8-232
+	SHLQ $0x02, dyRow+72(FP)
+	SHLQ $0x02, xRow+88(FP)
+	MOVQ dyCol+80(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
+
+strip:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
+	VMOVUPS      64(DI), Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	TESTQ        R12, R12
+	JZ           dealt0
+	PREFETCHT1   8192(R11)
+	VMOVUPS      (R11), Y12
+	VMOVUPS      Y12, (R10)
+	ADDQ         $0x20, R11
+	ADDQ         R13, R10
+	DECQ         R12
+	JNZ          dealt0
+	MOVQ         40(R9), R12
+	ADDQ         64(R9), R10
+	ADDQ         72(R9), R11
+	DECQ         24(R9)
+	JNZ          dealt0
+	ADDQ         80(R9), R10
+	ADDQ         88(R9), R11
+	MOVQ         48(R9), R14
+	MOVQ         R14, 24(R9)
+	DECQ         32(R9)
+	JNZ          dealt0
+	XORQ         R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+112(FP)
+	ADDQ    $0x10, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_1_3x3(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX512_1_3x3(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
@@ -3570,8 +3756,13 @@ TEXT ·narrowAVX512_1_3x3(SB), NOSPLIT, $8-168
 	MOVQ xTap+104(FP), R9
 	SHLQ $0x02, R9
 	LEAQ (R9)(R9*1), R10
-	MOVQ next_base+136(FP), R11
-	MOVQ step+160(FP), R12
+	MOVQ deal_base+208(FP), R11
+	MOVQ to_base+136(FP), R12
+	MOVQ from_base+160(FP), R13
+	ADDQ (R11), R12
+	ADDQ 8(R11), R13
+	MOVQ 16(R11), R14
+	MOVQ 56(R11), R15
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3604,53 +3795,84 @@ position:
 	VFMADD231PS (DI)(R10*1), Z9, Z6
 	VFMADD231PS 64(DI)(R10*1), Z9, Z7
 	VFMADD231PS 128(DI)(R10*1), Z9, Z8
-	PREFETCHT1  (R11)
-	ADDQ        R12, R11
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Z0, Z0
-	VMOVUPS     Z0, (SI)
-	VADDPS      64(SI), Z1, Z1
-	VMOVUPS     Z1, 64(SI)
-	VADDPS      128(SI), Z2, Z2
-	VMOVUPS     Z2, 128(SI)
-	VADDPS      192(SI), Z3, Z3
-	VMOVUPS     Z3, 192(SI)
-	VADDPS      256(SI), Z4, Z4
-	VMOVUPS     Z4, 256(SI)
-	VADDPS      320(SI), Z5, Z5
-	VMOVUPS     Z5, 320(SI)
-	VADDPS      384(SI), Z6, Z6
-	VMOVUPS     Z6, 384(SI)
-	VADDPS      448(SI), Z7, Z7
-	VMOVUPS     Z7, 448(SI)
-	VADDPS      512(SI), Z8, Z8
-	VMOVUPS     Z8, 512(SI)
-	ADDQ        $0x00000240, sums_base+112(FP)
-	ADDQ        $0x40, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R14, R14
+	JZ          dealt0
+	PREFETCHT1  8192(R13)
+	VMOVUPS     (R13), Z9
+	VMOVUPS     Z9, (R12)
+	ADDQ        $0x40, R13
+	ADDQ        R15, R12
+	DECQ        R14
+	JNZ         dealt0
+	MOVQ        40(R11), R14
+	ADDQ        64(R11), R12
+	ADDQ        72(R11), R13
+	DECQ        24(R11)
+	JNZ         dealt0
+	ADDQ        80(R11), R12
+	ADDQ        88(R11), R13
+	MOVQ        48(R11), BP
+	MOVQ        BP, 24(R11)
+	DECQ        32(R11)
+	JNZ         dealt0
+	XORQ        R14, R14
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	ADDQ    $0x00000240, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_1_1x12(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_1_1x12(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX512_1_1x12(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3689,59 +3911,90 @@ position:
 	VFMADD231PS 576(DI), Z12, Z9
 	VFMADD231PS 640(DI), Z12, Z10
 	VFMADD231PS 704(DI), Z12, Z11
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Z0, Z0
-	VMOVUPS     Z0, (SI)
-	VADDPS      64(SI), Z1, Z1
-	VMOVUPS     Z1, 64(SI)
-	VADDPS      128(SI), Z2, Z2
-	VMOVUPS     Z2, 128(SI)
-	VADDPS      192(SI), Z3, Z3
-	VMOVUPS     Z3, 192(SI)
-	VADDPS      256(SI), Z4, Z4
-	VMOVUPS     Z4, 256(SI)
-	VADDPS      320(SI), Z5, Z5
-	VMOVUPS     Z5, 320(SI)
-	VADDPS      384(SI), Z6, Z6
-	VMOVUPS     Z6, 384(SI)
-	VADDPS      448(SI), Z7, Z7
-	VMOVUPS     Z7, 448(SI)
-	VADDPS      512(SI), Z8, Z8
-	VMOVUPS     Z8, 512(SI)
-	VADDPS      576(SI), Z9, Z9
-	VMOVUPS     Z9, 576(SI)
-	VADDPS      640(SI), Z10, Z10
-	VMOVUPS     Z10, 640(SI)
-	VADDPS      704(SI), Z11, Z11
-	VMOVUPS     Z11, 704(SI)
-	ADDQ        $0x00000300, sums_base+112(FP)
-	ADDQ        $0x40, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Z12
+	VMOVUPS     Z12, (R10)
+	ADDQ        $0x40, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	VADDPS  576(SI), Z9, Z9
+	VMOVUPS Z9, 576(SI)
+	VADDPS  640(SI), Z10, Z10
+	VMOVUPS Z10, 640(SI)
+	VADDPS  704(SI), Z11, Z11
+	VMOVUPS Z11, 704(SI)
+	ADDQ    $0x00000300, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_1_1x4(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_1_1x4(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX512_1_1x4(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -3764,49 +4017,81 @@ position:
 	VFMADD231PS 64(DI), Z4, Z1
 	VFMADD231PS 128(DI), Z4, Z2
 	VFMADD231PS 192(DI), Z4, Z3
-	PREFETCHT1  (R9)
-	ADDQ        R10, R9
-	ADDQ        AX, SI
-	ADDQ        CX, DI
-	DECQ        R8
-	JNZ         position
-	ADDQ        dyRow+72(FP), DX
-	ADDQ        xRow+88(FP), BX
-	DECQ        (SP)
-	JNZ         row
-	MOVQ        sums_base+112(FP), SI
-	VADDPS      (SI), Z0, Z0
-	VMOVUPS     Z0, (SI)
-	VADDPS      64(SI), Z1, Z1
-	VMOVUPS     Z1, 64(SI)
-	VADDPS      128(SI), Z2, Z2
-	VMOVUPS     Z2, 128(SI)
-	VADDPS      192(SI), Z3, Z3
-	VMOVUPS     Z3, 192(SI)
-	ADDQ        $0x00000100, sums_base+112(FP)
-	ADDQ        $0x40, dy_base+0(FP)
-	DECQ        strips+48(FP)
-	JNZ         strip
+	TESTQ       R12, R12
+	JZ          dealt0
+	PREFETCHT1  8192(R11)
+	VMOVUPS     (R11), Z4
+	VMOVUPS     Z4, (R10)
+	ADDQ        $0x40, R11
+	ADDQ        R13, R10
+	DECQ        R12
+	JNZ         dealt0
+	MOVQ        40(R9), R12
+	ADDQ        64(R9), R10
+	ADDQ        72(R9), R11
+	DECQ        24(R9)
+	JNZ         dealt0
+	ADDQ        80(R9), R10
+	ADDQ        88(R9), R11
+	MOVQ        48(R9), R14
+	MOVQ        R14, 24(R9)
+	DECQ        32(R9)
+	JNZ         dealt0
+	XORQ        R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	ADDQ    $0x00000100, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_2_3x3by1(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·narrowAVX512_2_3x3(SB), NOSPLIT, $8-168
-	SHLQ $0x02, dyRow+72(FP)
-	SHLQ $0x02, xRow+88(FP)
-	MOVQ dyCol+80(FP), AX
-	SHLQ $0x02, AX
-	MOVQ xCol+96(FP), CX
-	SHLQ $0x02, CX
-	MOVQ xTap+104(FP), R9
-	SHLQ $0x02, R9
-	LEAQ (R9)(R9*1), R10
-	MOVQ next_base+136(FP), R11
-	MOVQ step+160(FP), R12
+TEXT ·narrowAVX512_2_3x3by1(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      xTap+104(FP), R9
+	SHLQ      $0x02, R9
+	LEAQ      (R9)(R9*1), R10
+	MOVQ      deal_base+208(FP), R11
+	MOVQ      to_base+136(FP), R12
+	MOVQ      from_base+160(FP), R13
+	ADDQ      (R11), R12
+	ADDQ      8(R11), R13
+	MOVQ      16(R11), R14
+	MOVQ      56(R11), R15
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
 
 strip:
-	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
@@ -3824,6 +4109,276 @@ strip:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ    DX, SI
+	MOVQ    BX, DI
+	MOVQ    cols+64(FP), R8
+	VMOVUPS (DI), Z19
+	VMOVUPS 64(DI), Z20
+	VMOVUPS (DI)(R9*1), Z22
+	VMOVUPS 64(DI)(R9*1), Z23
+	VMOVUPS (DI)(R10*1), Z25
+	VMOVUPS 64(DI)(R10*1), Z26
+
+position:
+	VBROADCASTF32X8 (SI), Z28
+	VBROADCASTF32X8 32(SI), Z29
+	VMOVUPS         128(DI), Z21
+	VFMADD231PS     Z19, Z28, Z1
+	VFMADD231PS     Z20, Z28, Z2
+	VFMADD231PS     Z21, Z28, Z3
+	VFMADD231PS     Z19, Z29, Z4
+	VFMADD231PS     Z20, Z29, Z5
+	VFMADD231PS     Z21, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z24
+	VFMADD231PS     Z22, Z28, Z7
+	VFMADD231PS     Z23, Z28, Z8
+	VFMADD231PS     Z24, Z28, Z9
+	VFMADD231PS     Z22, Z29, Z10
+	VFMADD231PS     Z23, Z29, Z11
+	VFMADD231PS     Z24, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z27
+	VFMADD231PS     Z25, Z28, Z13
+	VFMADD231PS     Z26, Z28, Z14
+	VFMADD231PS     Z27, Z28, Z15
+	VFMADD231PS     Z25, Z29, Z16
+	VFMADD231PS     Z26, Z29, Z17
+	VFMADD231PS     Z27, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt0
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z19
+	VMOVUPS         Z19, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt0
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt0
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt0
+	XORQ            R14, R14
+
+dealt0:
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JZ              end
+	VBROADCASTF32X8 (SI), Z28
+	VBROADCASTF32X8 32(SI), Z29
+	VMOVUPS         128(DI), Z19
+	VFMADD231PS     Z20, Z28, Z1
+	VFMADD231PS     Z21, Z28, Z2
+	VFMADD231PS     Z19, Z28, Z3
+	VFMADD231PS     Z20, Z29, Z4
+	VFMADD231PS     Z21, Z29, Z5
+	VFMADD231PS     Z19, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z22
+	VFMADD231PS     Z23, Z28, Z7
+	VFMADD231PS     Z24, Z28, Z8
+	VFMADD231PS     Z22, Z28, Z9
+	VFMADD231PS     Z23, Z29, Z10
+	VFMADD231PS     Z24, Z29, Z11
+	VFMADD231PS     Z22, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z25
+	VFMADD231PS     Z26, Z28, Z13
+	VFMADD231PS     Z27, Z28, Z14
+	VFMADD231PS     Z25, Z28, Z15
+	VFMADD231PS     Z26, Z29, Z16
+	VFMADD231PS     Z27, Z29, Z17
+	VFMADD231PS     Z25, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt1
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z20
+	VMOVUPS         Z20, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt1
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt1
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt1
+	XORQ            R14, R14
+
+dealt1:
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JZ              end
+	VBROADCASTF32X8 (SI), Z28
+	VBROADCASTF32X8 32(SI), Z29
+	VMOVUPS         128(DI), Z20
+	VFMADD231PS     Z21, Z28, Z1
+	VFMADD231PS     Z19, Z28, Z2
+	VFMADD231PS     Z20, Z28, Z3
+	VFMADD231PS     Z21, Z29, Z4
+	VFMADD231PS     Z19, Z29, Z5
+	VFMADD231PS     Z20, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z23
+	VFMADD231PS     Z24, Z28, Z7
+	VFMADD231PS     Z22, Z28, Z8
+	VFMADD231PS     Z23, Z28, Z9
+	VFMADD231PS     Z24, Z29, Z10
+	VFMADD231PS     Z22, Z29, Z11
+	VFMADD231PS     Z23, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z26
+	VFMADD231PS     Z27, Z28, Z13
+	VFMADD231PS     Z25, Z28, Z14
+	VFMADD231PS     Z26, Z28, Z15
+	VFMADD231PS     Z27, Z29, Z16
+	VFMADD231PS     Z25, Z29, Z17
+	VFMADD231PS     Z26, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt2
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z21
+	VMOVUPS         Z21, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	ADDQ AX, SI
+	ADDQ CX, DI
+	DECQ R8
+	JNZ  position
+
+end:
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	ADDQ    $0x00000480, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_2_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·narrowAVX512_2_3x3(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      xTap+104(FP), R9
+	SHLQ      $0x02, R9
+	LEAQ      (R9)(R9*1), R10
+	MOVQ      deal_base+208(FP), R11
+	MOVQ      to_base+136(FP), R12
+	MOVQ      from_base+160(FP), R13
+	ADDQ      (R11), R12
+	ADDQ      8(R11), R13
+	MOVQ      16(R11), R14
+	MOVQ      56(R11), R15
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
+
+strip:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
 	MOVQ   rows+56(FP), DX
 	MOVQ   DX, (SP)
 	MOVQ   dy_base+0(FP), DX
@@ -3835,110 +4390,143 @@ row:
 	MOVQ cols+64(FP), R8
 
 position:
-	VBROADCASTF32X8 (SI), Z18
-	VBROADCASTF32X8 32(SI), Z19
-	VMOVUPS         (DI), Z20
-	VMOVUPS         64(DI), Z21
-	VMOVUPS         128(DI), Z22
-	VFMADD231PS     Z20, Z18, Z0
-	VFMADD231PS     Z21, Z18, Z1
-	VFMADD231PS     Z22, Z18, Z2
-	VFMADD231PS     Z20, Z19, Z3
-	VFMADD231PS     Z21, Z19, Z4
-	VFMADD231PS     Z22, Z19, Z5
-	VMOVUPS         (DI)(R9*1), Z20
-	VMOVUPS         64(DI)(R9*1), Z21
-	VMOVUPS         128(DI)(R9*1), Z22
-	VFMADD231PS     Z20, Z18, Z6
-	VFMADD231PS     Z21, Z18, Z7
-	VFMADD231PS     Z22, Z18, Z8
-	VFMADD231PS     Z20, Z19, Z9
-	VFMADD231PS     Z21, Z19, Z10
-	VFMADD231PS     Z22, Z19, Z11
-	VMOVUPS         (DI)(R10*1), Z20
-	VMOVUPS         64(DI)(R10*1), Z21
-	VMOVUPS         128(DI)(R10*1), Z22
-	VFMADD231PS     Z20, Z18, Z12
-	VFMADD231PS     Z21, Z18, Z13
-	VFMADD231PS     Z22, Z18, Z14
-	VFMADD231PS     Z20, Z19, Z15
-	VFMADD231PS     Z21, Z19, Z16
-	VFMADD231PS     Z22, Z19, Z17
-	PREFETCHT1      (R11)
+	VBROADCASTF32X8 (SI), Z22
+	VBROADCASTF32X8 32(SI), Z23
+	VMOVUPS         (DI), Z19
+	VMOVUPS         64(DI), Z20
+	VMOVUPS         128(DI), Z21
+	VFMADD231PS     Z19, Z22, Z1
+	VFMADD231PS     Z20, Z22, Z2
+	VFMADD231PS     Z21, Z22, Z3
+	VFMADD231PS     Z19, Z23, Z4
+	VFMADD231PS     Z20, Z23, Z5
+	VFMADD231PS     Z21, Z23, Z6
+	VMOVUPS         (DI)(R9*1), Z19
+	VMOVUPS         64(DI)(R9*1), Z20
+	VMOVUPS         128(DI)(R9*1), Z21
+	VFMADD231PS     Z19, Z22, Z7
+	VFMADD231PS     Z20, Z22, Z8
+	VFMADD231PS     Z21, Z22, Z9
+	VFMADD231PS     Z19, Z23, Z10
+	VFMADD231PS     Z20, Z23, Z11
+	VFMADD231PS     Z21, Z23, Z12
+	VMOVUPS         (DI)(R10*1), Z19
+	VMOVUPS         64(DI)(R10*1), Z20
+	VMOVUPS         128(DI)(R10*1), Z21
+	VFMADD231PS     Z19, Z22, Z13
+	VFMADD231PS     Z20, Z22, Z14
+	VFMADD231PS     Z21, Z22, Z15
+	VFMADD231PS     Z19, Z23, Z16
+	VFMADD231PS     Z20, Z23, Z17
+	VFMADD231PS     Z21, Z23, Z18
 	PREFETCHT0      (SI)(AX*8)
-	PREFETCHT0      192(DI)(CX*8)
-	ADDQ            R12, R11
-	ADDQ            AX, SI
-	ADDQ            CX, DI
-	DECQ            R8
-	JNZ             position
-	ADDQ            dyRow+72(FP), DX
-	ADDQ            xRow+88(FP), BX
-	DECQ            (SP)
-	JNZ             row
-	MOVQ            sums_base+112(FP), SI
-	VADDPS          (SI), Z0, Z0
-	VMOVUPS         Z0, (SI)
-	VADDPS          64(SI), Z1, Z1
-	VMOVUPS         Z1, 64(SI)
-	VADDPS          128(SI), Z2, Z2
-	VMOVUPS         Z2, 128(SI)
-	VADDPS          192(SI), Z3, Z3
-	VMOVUPS         Z3, 192(SI)
-	VADDPS          256(SI), Z4, Z4
-	VMOVUPS         Z4, 256(SI)
-	VADDPS          320(SI), Z5, Z5
-	VMOVUPS         Z5, 320(SI)
-	VADDPS          384(SI), Z6, Z6
-	VMOVUPS         Z6, 384(SI)
-	VADDPS          448(SI), Z7, Z7
-	VMOVUPS         Z7, 448(SI)
-	VADDPS          512(SI), Z8, Z8
-	VMOVUPS         Z8, 512(SI)
-	VADDPS          576(SI), Z9, Z9
-	VMOVUPS         Z9, 576(SI)
-	VADDPS          640(SI), Z10, Z10
-	VMOVUPS         Z10, 640(SI)
-	VADDPS          704(SI), Z11, Z11
-	VMOVUPS         Z11, 704(SI)
-	VADDPS          768(SI), Z12, Z12
-	VMOVUPS         Z12, 768(SI)
-	VADDPS          832(SI), Z13, Z13
-	VMOVUPS         Z13, 832(SI)
-	VADDPS          896(SI), Z14, Z14
-	VMOVUPS         Z14, 896(SI)
-	VADDPS          960(SI), Z15, Z15
-	VMOVUPS         Z15, 960(SI)
-	VADDPS          1024(SI), Z16, Z16
-	VMOVUPS         Z16, 1024(SI)
-	VADDPS          1088(SI), Z17, Z17
-	VMOVUPS         Z17, 1088(SI)
-	ADDQ            $0x00000480, sums_base+112(FP)
-	ADDQ            $0x40, dy_base+0(FP)
-	DECQ            strips+48(FP)
-	JNZ             strip
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt0
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z19
+	VMOVUPS         Z19, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt0
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt0
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt0
+	XORQ            R14, R14
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	ADDQ    $0x00000480, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_2_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·narrowAVX512_2_1x3(SB), NOSPLIT, $8-168
-	SHLQ $0x02, dyRow+72(FP)
-	SHLQ $0x02, xRow+88(FP)
-	MOVQ dyCol+80(FP), AX
-	SHLQ $0x02, AX
-	MOVQ xCol+96(FP), CX
-	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+TEXT ·narrowAVX512_2_1x3(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      deal_base+208(FP), R9
+	MOVQ      to_base+136(FP), R10
+	MOVQ      from_base+160(FP), R11
+	ADDQ      (R9), R10
+	ADDQ      8(R9), R11
+	MOVQ      16(R9), R12
+	MOVQ      56(R9), R13
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
 
 strip:
-	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
 	MOVQ   rows+56(FP), DX
 	MOVQ   DX, (SP)
 	MOVQ   dy_base+0(FP), DX
@@ -3953,60 +4541,95 @@ position:
 	VMOVUPS         (DI), Z7
 	VMOVUPS         64(DI), Z8
 	VMOVUPS         128(DI), Z9
-	VBROADCASTF32X8 (SI), Z6
-	VFMADD231PS     Z7, Z6, Z0
-	VFMADD231PS     Z8, Z6, Z1
-	VFMADD231PS     Z9, Z6, Z2
-	VBROADCASTF32X8 32(SI), Z6
-	VFMADD231PS     Z7, Z6, Z3
-	VFMADD231PS     Z8, Z6, Z4
-	VFMADD231PS     Z9, Z6, Z5
-	PREFETCHT1      (R9)
+	VBROADCASTF32X8 (SI), Z10
+	VFMADD231PS     Z7, Z10, Z1
+	VFMADD231PS     Z8, Z10, Z2
+	VFMADD231PS     Z9, Z10, Z3
+	VBROADCASTF32X8 32(SI), Z10
+	VFMADD231PS     Z7, Z10, Z4
+	VFMADD231PS     Z8, Z10, Z5
+	VFMADD231PS     Z9, Z10, Z6
 	PREFETCHT0      (SI)(AX*8)
 	PREFETCHT0      192(DI)(CX*8)
-	ADDQ            R10, R9
-	ADDQ            AX, SI
-	ADDQ            CX, DI
-	DECQ            R8
-	JNZ             position
-	ADDQ            dyRow+72(FP), DX
-	ADDQ            xRow+88(FP), BX
-	DECQ            (SP)
-	JNZ             row
-	MOVQ            sums_base+112(FP), SI
-	VADDPS          (SI), Z0, Z0
-	VMOVUPS         Z0, (SI)
-	VADDPS          64(SI), Z1, Z1
-	VMOVUPS         Z1, 64(SI)
-	VADDPS          128(SI), Z2, Z2
-	VMOVUPS         Z2, 128(SI)
-	VADDPS          192(SI), Z3, Z3
-	VMOVUPS         Z3, 192(SI)
-	VADDPS          256(SI), Z4, Z4
-	VMOVUPS         Z4, 256(SI)
-	VADDPS          320(SI), Z5, Z5
-	VMOVUPS         Z5, 320(SI)
-	ADDQ            $0x00000180, sums_base+112(FP)
-	ADDQ            $0x40, dy_base+0(FP)
-	DECQ            strips+48(FP)
-	JNZ             strip
+	TESTQ           R12, R12
+	JZ              dealt0
+	PREFETCHT1      8192(R11)
+	VPERMPS         (R11), Z0, Z7
+	VMOVUPS         Z7, (R10)
+	ADDQ            $0x40, R11
+	ADDQ            R13, R10
+	DECQ            R12
+	JNZ             dealt0
+	MOVQ            40(R9), R12
+	ADDQ            64(R9), R10
+	ADDQ            72(R9), R11
+	DECQ            24(R9)
+	JNZ             dealt0
+	ADDQ            80(R9), R10
+	ADDQ            88(R9), R11
+	MOVQ            48(R9), R14
+	MOVQ            R14, 24(R9)
+	DECQ            32(R9)
+	JNZ             dealt0
+	XORQ            R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	ADDQ    $0x00000180, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_4_3x3by1(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_4_1x3(SB), NOSPLIT, $8-168
-	SHLQ $0x02, dyRow+72(FP)
-	SHLQ $0x02, xRow+88(FP)
-	MOVQ dyCol+80(FP), AX
-	SHLQ $0x02, AX
-	MOVQ xCol+96(FP), CX
-	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+TEXT ·narrowAVX512_4_3x3by1(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      xTap+104(FP), R9
+	SHLQ      $0x02, R9
+	LEAQ      (R9)(R9*1), R10
+	MOVQ      deal_base+208(FP), R11
+	MOVQ      to_base+136(FP), R12
+	MOVQ      from_base+160(FP), R13
+	ADDQ      (R11), R12
+	ADDQ      8(R11), R13
+	MOVQ      16(R11), R14
+	MOVQ      56(R11), R15
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
 
 strip:
-	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
@@ -4018,6 +4641,436 @@ strip:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ    DX, SI
+	MOVQ    BX, DI
+	MOVQ    cols+64(FP), R8
+	VMOVUPS (DI), Z19
+	VMOVUPS 64(DI), Z20
+	VMOVUPS (DI)(R9*1), Z22
+	VMOVUPS 64(DI)(R9*1), Z23
+	VMOVUPS (DI)(R10*1), Z25
+	VMOVUPS 64(DI)(R10*1), Z26
+
+position:
+	VBROADCASTF32X4 (SI), Z28
+	VBROADCASTF32X4 16(SI), Z29
+	VMOVUPS         128(DI), Z21
+	VFMADD231PS     Z19, Z28, Z1
+	VFMADD231PS     Z20, Z28, Z2
+	VFMADD231PS     Z21, Z28, Z3
+	VFMADD231PS     Z19, Z29, Z4
+	VFMADD231PS     Z20, Z29, Z5
+	VFMADD231PS     Z21, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z24
+	VFMADD231PS     Z22, Z28, Z7
+	VFMADD231PS     Z23, Z28, Z8
+	VFMADD231PS     Z24, Z28, Z9
+	VFMADD231PS     Z22, Z29, Z10
+	VFMADD231PS     Z23, Z29, Z11
+	VFMADD231PS     Z24, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z27
+	VFMADD231PS     Z25, Z28, Z13
+	VFMADD231PS     Z26, Z28, Z14
+	VFMADD231PS     Z27, Z28, Z15
+	VFMADD231PS     Z25, Z29, Z16
+	VFMADD231PS     Z26, Z29, Z17
+	VFMADD231PS     Z27, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt0
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z19
+	VMOVUPS         Z19, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt0
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt0
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt0
+	XORQ            R14, R14
+
+dealt0:
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JZ              end
+	VBROADCASTF32X4 (SI), Z28
+	VBROADCASTF32X4 16(SI), Z29
+	VMOVUPS         128(DI), Z19
+	VFMADD231PS     Z20, Z28, Z1
+	VFMADD231PS     Z21, Z28, Z2
+	VFMADD231PS     Z19, Z28, Z3
+	VFMADD231PS     Z20, Z29, Z4
+	VFMADD231PS     Z21, Z29, Z5
+	VFMADD231PS     Z19, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z22
+	VFMADD231PS     Z23, Z28, Z7
+	VFMADD231PS     Z24, Z28, Z8
+	VFMADD231PS     Z22, Z28, Z9
+	VFMADD231PS     Z23, Z29, Z10
+	VFMADD231PS     Z24, Z29, Z11
+	VFMADD231PS     Z22, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z25
+	VFMADD231PS     Z26, Z28, Z13
+	VFMADD231PS     Z27, Z28, Z14
+	VFMADD231PS     Z25, Z28, Z15
+	VFMADD231PS     Z26, Z29, Z16
+	VFMADD231PS     Z27, Z29, Z17
+	VFMADD231PS     Z25, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt1
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z20
+	VMOVUPS         Z20, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt1
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt1
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt1
+	XORQ            R14, R14
+
+dealt1:
+	ADDQ            AX, SI
+	ADDQ            CX, DI
+	DECQ            R8
+	JZ              end
+	VBROADCASTF32X4 (SI), Z28
+	VBROADCASTF32X4 16(SI), Z29
+	VMOVUPS         128(DI), Z20
+	VFMADD231PS     Z21, Z28, Z1
+	VFMADD231PS     Z19, Z28, Z2
+	VFMADD231PS     Z20, Z28, Z3
+	VFMADD231PS     Z21, Z29, Z4
+	VFMADD231PS     Z19, Z29, Z5
+	VFMADD231PS     Z20, Z29, Z6
+	VMOVUPS         128(DI)(R9*1), Z23
+	VFMADD231PS     Z24, Z28, Z7
+	VFMADD231PS     Z22, Z28, Z8
+	VFMADD231PS     Z23, Z28, Z9
+	VFMADD231PS     Z24, Z29, Z10
+	VFMADD231PS     Z22, Z29, Z11
+	VFMADD231PS     Z23, Z29, Z12
+	VMOVUPS         128(DI)(R10*1), Z26
+	VFMADD231PS     Z27, Z28, Z13
+	VFMADD231PS     Z25, Z28, Z14
+	VFMADD231PS     Z26, Z28, Z15
+	VFMADD231PS     Z27, Z29, Z16
+	VFMADD231PS     Z25, Z29, Z17
+	VFMADD231PS     Z26, Z29, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt2
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z21
+	VMOVUPS         Z21, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	ADDQ AX, SI
+	ADDQ CX, DI
+	DECQ R8
+	JNZ  position
+
+end:
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	ADDQ    $0x00000480, sums_base+112(FP)
+	ADDQ    $0x20, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_4_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_4_3x3(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      xTap+104(FP), R9
+	SHLQ      $0x02, R9
+	LEAQ      (R9)(R9*1), R10
+	MOVQ      deal_base+208(FP), R11
+	MOVQ      to_base+136(FP), R12
+	MOVQ      from_base+160(FP), R13
+	ADDQ      (R11), R12
+	ADDQ      8(R11), R13
+	MOVQ      16(R11), R14
+	MOVQ      56(R11), R15
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
+
+strip:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VBROADCASTF32X4 (SI), Z22
+	VBROADCASTF32X4 16(SI), Z23
+	VMOVUPS         (DI), Z19
+	VMOVUPS         64(DI), Z20
+	VMOVUPS         128(DI), Z21
+	VFMADD231PS     Z19, Z22, Z1
+	VFMADD231PS     Z20, Z22, Z2
+	VFMADD231PS     Z21, Z22, Z3
+	VFMADD231PS     Z19, Z23, Z4
+	VFMADD231PS     Z20, Z23, Z5
+	VFMADD231PS     Z21, Z23, Z6
+	VMOVUPS         (DI)(R9*1), Z19
+	VMOVUPS         64(DI)(R9*1), Z20
+	VMOVUPS         128(DI)(R9*1), Z21
+	VFMADD231PS     Z19, Z22, Z7
+	VFMADD231PS     Z20, Z22, Z8
+	VFMADD231PS     Z21, Z22, Z9
+	VFMADD231PS     Z19, Z23, Z10
+	VFMADD231PS     Z20, Z23, Z11
+	VFMADD231PS     Z21, Z23, Z12
+	VMOVUPS         (DI)(R10*1), Z19
+	VMOVUPS         64(DI)(R10*1), Z20
+	VMOVUPS         128(DI)(R10*1), Z21
+	VFMADD231PS     Z19, Z22, Z13
+	VFMADD231PS     Z20, Z22, Z14
+	VFMADD231PS     Z21, Z22, Z15
+	VFMADD231PS     Z19, Z23, Z16
+	VFMADD231PS     Z20, Z23, Z17
+	VFMADD231PS     Z21, Z23, Z18
+	PREFETCHT0      (SI)(AX*8)
+	PREFETCHT0      640(DI)(R10*1)
+	TESTQ           R14, R14
+	JZ              dealt0
+	PREFETCHT1      8192(R13)
+	VPERMPS         (R13), Z0, Z19
+	VMOVUPS         Z19, (R12)
+	ADDQ            $0x40, R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt0
+	MOVQ            40(R11), R14
+	ADDQ            64(R11), R12
+	ADDQ            72(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt0
+	ADDQ            80(R11), R12
+	ADDQ            88(R11), R13
+	MOVQ            48(R11), BP
+	MOVQ            BP, 24(R11)
+	DECQ            32(R11)
+	JNZ             dealt0
+	XORQ            R14, R14
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	ADDQ    $0x00000480, sums_base+112(FP)
+	ADDQ    $0x20, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R12
+	SUBQ    from_base+160(FP), R13
+	MOVQ    R12, (R11)
+	MOVQ    R13, 8(R11)
+	MOVQ    R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_4_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_4_1x3(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      deal_base+208(FP), R9
+	MOVQ      to_base+136(FP), R10
+	MOVQ      from_base+160(FP), R11
+	ADDQ      (R9), R10
+	ADDQ      8(R9), R11
+	MOVQ      16(R9), R12
+	MOVQ      56(R9), R13
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
+
+strip:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
 	MOVQ   rows+56(FP), DX
 	MOVQ   DX, (SP)
 	MOVQ   dy_base+0(FP), DX
@@ -4032,82 +5085,114 @@ position:
 	VMOVUPS         (DI), Z13
 	VMOVUPS         64(DI), Z14
 	VMOVUPS         128(DI), Z15
-	VBROADCASTF32X4 (SI), Z12
-	VFMADD231PS     Z13, Z12, Z0
-	VFMADD231PS     Z14, Z12, Z1
-	VFMADD231PS     Z15, Z12, Z2
-	VBROADCASTF32X4 16(SI), Z12
-	VFMADD231PS     Z13, Z12, Z3
-	VFMADD231PS     Z14, Z12, Z4
-	VFMADD231PS     Z15, Z12, Z5
-	VBROADCASTF32X4 32(SI), Z12
-	VFMADD231PS     Z13, Z12, Z6
-	VFMADD231PS     Z14, Z12, Z7
-	VFMADD231PS     Z15, Z12, Z8
-	VBROADCASTF32X4 48(SI), Z12
-	VFMADD231PS     Z13, Z12, Z9
-	VFMADD231PS     Z14, Z12, Z10
-	VFMADD231PS     Z15, Z12, Z11
-	PREFETCHT1      (R9)
+	VBROADCASTF32X4 (SI), Z16
+	VFMADD231PS     Z13, Z16, Z1
+	VFMADD231PS     Z14, Z16, Z2
+	VFMADD231PS     Z15, Z16, Z3
+	VBROADCASTF32X4 16(SI), Z16
+	VFMADD231PS     Z13, Z16, Z4
+	VFMADD231PS     Z14, Z16, Z5
+	VFMADD231PS     Z15, Z16, Z6
+	VBROADCASTF32X4 32(SI), Z16
+	VFMADD231PS     Z13, Z16, Z7
+	VFMADD231PS     Z14, Z16, Z8
+	VFMADD231PS     Z15, Z16, Z9
+	VBROADCASTF32X4 48(SI), Z16
+	VFMADD231PS     Z13, Z16, Z10
+	VFMADD231PS     Z14, Z16, Z11
+	VFMADD231PS     Z15, Z16, Z12
 	PREFETCHT0      (SI)(AX*8)
 	PREFETCHT0      192(DI)(CX*8)
-	ADDQ            R10, R9
-	ADDQ            AX, SI
-	ADDQ            CX, DI
-	DECQ            R8
-	JNZ             position
-	ADDQ            dyRow+72(FP), DX
-	ADDQ            xRow+88(FP), BX
-	DECQ            (SP)
-	JNZ             row
-	MOVQ            sums_base+112(FP), SI
-	VADDPS          (SI), Z0, Z0
-	VMOVUPS         Z0, (SI)
-	VADDPS          64(SI), Z1, Z1
-	VMOVUPS         Z1, 64(SI)
-	VADDPS          128(SI), Z2, Z2
-	VMOVUPS         Z2, 128(SI)
-	VADDPS          192(SI), Z3, Z3
-	VMOVUPS         Z3, 192(SI)
-	VADDPS          256(SI), Z4, Z4
-	VMOVUPS         Z4, 256(SI)
-	VADDPS          320(SI), Z5, Z5
-	VMOVUPS         Z5, 320(SI)
-	VADDPS          384(SI), Z6, Z6
-	VMOVUPS         Z6, 384(SI)
-	VADDPS          448(SI), Z7, Z7
-	VMOVUPS         Z7, 448(SI)
-	VADDPS          512(SI), Z8, Z8
-	VMOVUPS         Z8, 512(SI)
-	VADDPS          576(SI), Z9, Z9
-	VMOVUPS         Z9, 576(SI)
-	VADDPS          640(SI), Z10, Z10
-	VMOVUPS         Z10, 640(SI)
-	VADDPS          704(SI), Z11, Z11
-	VMOVUPS         Z11, 704(SI)
-	ADDQ            $0x00000300, sums_base+112(FP)
-	ADDQ            $0x40, dy_base+0(FP)
-	DECQ            strips+48(FP)
-	JNZ             strip
+	TESTQ           R12, R12
+	JZ              dealt0
+	PREFETCHT1      8192(R11)
+	VPERMPS         (R11), Z0, Z13
+	VMOVUPS         Z13, (R10)
+	ADDQ            $0x40, R11
+	ADDQ            R13, R10
+	DECQ            R12
+	JNZ             dealt0
+	MOVQ            40(R9), R12
+	ADDQ            64(R9), R10
+	ADDQ            72(R9), R11
+	DECQ            24(R9)
+	JNZ             dealt0
+	ADDQ            80(R9), R10
+	ADDQ            88(R9), R11
+	MOVQ            48(R9), R14
+	MOVQ            R14, 24(R9)
+	DECQ            32(R9)
+	JNZ             dealt0
+	XORQ            R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	ADDQ    $0x00000300, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_8_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_8_1x3(SB), NOSPLIT, $8-168
-	SHLQ  $0x02, dyRow+72(FP)
-	SHLQ  $0x02, xRow+88(FP)
-	MOVQ  dyCol+80(FP), AX
-	SHLQ  $0x02, AX
-	MOVQ  xCol+96(FP), CX
-	SHLQ  $0x02, CX
-	MOVL  $0x0000ff00, DX
-	KMOVW DX, K1
-	MOVQ  next_base+136(FP), R9
-	MOVQ  step+160(FP), R10
+TEXT ·narrowAVX512_8_1x3(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVL      $0x0000ff00, DX
+	KMOVW     DX, K1
+	MOVQ      deal_base+208(FP), R9
+	MOVQ      to_base+136(FP), R10
+	MOVQ      from_base+160(FP), R11
+	ADDQ      (R9), R10
+	ADDQ      8(R9), R11
+	MOVQ      16(R9), R12
+	MOVQ      56(R9), R13
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
 
 strip:
-	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
@@ -4131,6 +5216,7 @@ strip:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
 	MOVQ   rows+56(FP), DX
 	MOVQ   DX, (SP)
 	MOVQ   dy_base+0(FP), DX
@@ -4145,117 +5231,357 @@ position:
 	VMOVUPS      (DI), Z25
 	VMOVUPS      64(DI), Z26
 	VMOVUPS      128(DI), Z27
-	VBROADCASTSD (SI), Z24
-	VFMADD231PS  Z25, Z24, Z0
-	VFMADD231PS  Z26, Z24, Z1
-	VFMADD231PS  Z27, Z24, Z2
-	VBROADCASTSD 8(SI), Z24
-	VFMADD231PS  Z25, Z24, Z3
-	VFMADD231PS  Z26, Z24, Z4
-	VFMADD231PS  Z27, Z24, Z5
-	VBROADCASTSD 16(SI), Z24
-	VFMADD231PS  Z25, Z24, Z6
-	VFMADD231PS  Z26, Z24, Z7
-	VFMADD231PS  Z27, Z24, Z8
-	VBROADCASTSD 24(SI), Z24
-	VFMADD231PS  Z25, Z24, Z9
-	VFMADD231PS  Z26, Z24, Z10
-	VFMADD231PS  Z27, Z24, Z11
-	VBROADCASTSD 32(SI), Z24
-	VFMADD231PS  Z25, Z24, Z12
-	VFMADD231PS  Z26, Z24, Z13
-	VFMADD231PS  Z27, Z24, Z14
-	VBROADCASTSD 40(SI), Z24
-	VFMADD231PS  Z25, Z24, Z15
-	VFMADD231PS  Z26, Z24, Z16
-	VFMADD231PS  Z27, Z24, Z17
-	VBROADCASTSD 48(SI), Z24
-	VFMADD231PS  Z25, Z24, Z18
-	VFMADD231PS  Z26, Z24, Z19
-	VFMADD231PS  Z27, Z24, Z20
-	VBROADCASTSD 56(SI), Z24
-	VFMADD231PS  Z25, Z24, Z21
-	VFMADD231PS  Z26, Z24, Z22
-	VFMADD231PS  Z27, Z24, Z23
-	PREFETCHT1   (R9)
+	VBROADCASTSD (SI), Z28
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSD 8(SI), Z28
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VFMADD231PS  Z27, Z28, Z6
+	VBROADCASTSD 16(SI), Z28
+	VFMADD231PS  Z25, Z28, Z7
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSD 24(SI), Z28
+	VFMADD231PS  Z25, Z28, Z10
+	VFMADD231PS  Z26, Z28, Z11
+	VFMADD231PS  Z27, Z28, Z12
+	VBROADCASTSD 32(SI), Z28
+	VFMADD231PS  Z25, Z28, Z13
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSD 40(SI), Z28
+	VFMADD231PS  Z25, Z28, Z16
+	VFMADD231PS  Z26, Z28, Z17
+	VFMADD231PS  Z27, Z28, Z18
+	VBROADCASTSD 48(SI), Z28
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSD 56(SI), Z28
+	VFMADD231PS  Z25, Z28, Z22
+	VFMADD231PS  Z26, Z28, Z23
+	VFMADD231PS  Z27, Z28, Z24
 	PREFETCHT0   (SI)(AX*8)
 	PREFETCHT0   192(DI)(CX*8)
-	ADDQ         R10, R9
-	ADDQ         AX, SI
-	ADDQ         CX, DI
-	DECQ         R8
-	JNZ          position
-	ADDQ         dyRow+72(FP), DX
-	ADDQ         xRow+88(FP), BX
-	DECQ         (SP)
-	JNZ          row
-	MOVQ         sums_base+112(FP), SI
-	VADDPS       (SI), Z0, Z0
-	VMOVUPS      Z0, (SI)
-	VADDPS       64(SI), Z1, Z1
-	VMOVUPS      Z1, 64(SI)
-	VADDPS       128(SI), Z2, Z2
-	VMOVUPS      Z2, 128(SI)
-	VADDPS       192(SI), Z3, Z3
-	VMOVUPS      Z3, 192(SI)
-	VADDPS       256(SI), Z4, Z4
-	VMOVUPS      Z4, 256(SI)
-	VADDPS       320(SI), Z5, Z5
-	VMOVUPS      Z5, 320(SI)
-	VADDPS       384(SI), Z6, Z6
-	VMOVUPS      Z6, 384(SI)
-	VADDPS       448(SI), Z7, Z7
-	VMOVUPS      Z7, 448(SI)
-	VADDPS       512(SI), Z8, Z8
-	VMOVUPS      Z8, 512(SI)
-	VADDPS       576(SI), Z9, Z9
-	VMOVUPS      Z9, 576(SI)
-	VADDPS       640(SI), Z10, Z10
-	VMOVUPS      Z10, 640(SI)
-	VADDPS       704(SI), Z11, Z11
-	VMOVUPS      Z11, 704(SI)
-	VADDPS       768(SI), Z12, Z12
-	VMOVUPS      Z12, 768(SI)
-	VADDPS       832(SI), Z13, Z13
-	VMOVUPS      Z13, 832(SI)
-	VADDPS       896(SI), Z14, Z14
-	VMOVUPS      Z14, 896(SI)
-	VADDPS       960(SI), Z15, Z15
-	VMOVUPS      Z15, 960(SI)
-	VADDPS       1024(SI), Z16, Z16
-	VMOVUPS      Z16, 1024(SI)
-	VADDPS       1088(SI), Z17, Z17
-	VMOVUPS      Z17, 1088(SI)
-	VADDPS       1152(SI), Z18, Z18
-	VMOVUPS      Z18, 1152(SI)
-	VADDPS       1216(SI), Z19, Z19
-	VMOVUPS      Z19, 1216(SI)
-	VADDPS       1280(SI), Z20, Z20
-	VMOVUPS      Z20, 1280(SI)
-	VADDPS       1344(SI), Z21, Z21
-	VMOVUPS      Z21, 1344(SI)
-	VADDPS       1408(SI), Z22, Z22
-	VMOVUPS      Z22, 1408(SI)
-	VADDPS       1472(SI), Z23, Z23
-	VMOVUPS      Z23, 1472(SI)
-	ADDQ         $0x00000600, sums_base+112(FP)
-	ADDQ         $0x40, dy_base+0(FP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	TESTQ        R12, R12
+	JZ           dealt0
+	PREFETCHT1   8192(R11)
+	VPERMPS      (R11), Z0, Z25
+	VMOVUPS      Z25, (R10)
+	ADDQ         $0x40, R11
+	ADDQ         R13, R10
+	DECQ         R12
+	JNZ          dealt0
+	MOVQ         40(R9), R12
+	ADDQ         64(R9), R10
+	ADDQ         72(R9), R11
+	DECQ         24(R9)
+	JNZ          dealt0
+	ADDQ         80(R9), R10
+	ADDQ         88(R9), R11
+	MOVQ         48(R9), R14
+	MOVQ         R14, 24(R9)
+	DECQ         32(R9)
+	JNZ          dealt0
+	XORQ         R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	VADDPS  1152(SI), Z19, Z19
+	VMOVUPS Z19, 1152(SI)
+	VADDPS  1216(SI), Z20, Z20
+	VMOVUPS Z20, 1216(SI)
+	VADDPS  1280(SI), Z21, Z21
+	VMOVUPS Z21, 1280(SI)
+	VADDPS  1344(SI), Z22, Z22
+	VMOVUPS Z22, 1344(SI)
+	VADDPS  1408(SI), Z23, Z23
+	VMOVUPS Z23, 1408(SI)
+	VADDPS  1472(SI), Z24, Z24
+	VMOVUPS Z24, 1472(SI)
+	ADDQ    $0x00000600, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 
-// func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, next []float32, step int)
+// func narrowAVX512_8_1x3by2(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·narrowAVX512_16_1x3(SB), NOSPLIT, $8-168
+TEXT ·narrowAVX512_8_1x3by2(SB), NOSPLIT, $8-232
+	SHLQ      $0x02, dyRow+72(FP)
+	SHLQ      $0x02, xRow+88(FP)
+	MOVQ      dyCol+80(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      xCol+96(FP), CX
+	SHLQ      $0x02, CX
+	MOVL      $0x0000ff00, DX
+	KMOVW     DX, K1
+	MOVQ      deal_base+208(FP), R9
+	MOVQ      to_base+136(FP), R10
+	MOVQ      from_base+160(FP), R11
+	ADDQ      (R9), R10
+	ADDQ      8(R9), R11
+	MOVQ      16(R9), R12
+	MOVQ      56(R9), R13
+	MOVQ      order_base+184(FP), DX
+	VMOVDQU32 (DX), Z0
+
+strip:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	MOVQ   rows+56(FP), DX
+	MOVQ   DX, (SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+64(FP), R8
+
+position:
+	VMOVUPS      (DI), Z25
+	VMOVUPS      64(DI), Z26
+	VMOVUPS      128(DI), Z27
+	VBROADCASTSD (SI), Z28
+	VFMADD231PS  Z25, Z28, Z1
+	VFMADD231PS  Z26, Z28, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSD 8(SI), Z28
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VFMADD231PS  Z27, Z28, Z6
+	VBROADCASTSD 16(SI), Z28
+	VFMADD231PS  Z25, Z28, Z7
+	VFMADD231PS  Z26, Z28, Z8
+	VFMADD231PS  Z27, Z28, Z9
+	VBROADCASTSD 24(SI), Z28
+	VFMADD231PS  Z25, Z28, Z10
+	VFMADD231PS  Z26, Z28, Z11
+	VFMADD231PS  Z27, Z28, Z12
+	VBROADCASTSD 32(SI), Z28
+	VFMADD231PS  Z25, Z28, Z13
+	VFMADD231PS  Z26, Z28, Z14
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSD 40(SI), Z28
+	VFMADD231PS  Z25, Z28, Z16
+	VFMADD231PS  Z26, Z28, Z17
+	VFMADD231PS  Z27, Z28, Z18
+	VBROADCASTSD 48(SI), Z28
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VFMADD231PS  Z27, Z28, Z21
+	VBROADCASTSD 56(SI), Z28
+	VFMADD231PS  Z25, Z28, Z22
+	VFMADD231PS  Z26, Z28, Z23
+	VFMADD231PS  Z27, Z28, Z24
+	PREFETCHT0   (SI)(AX*8)
+	PREFETCHT0   192(DI)(CX*8)
+	TESTQ        R12, R12
+	JZ           dealt0
+	PREFETCHT1   8192(R11)
+	VPERMPS      (R11), Z0, Z25
+	VMOVUPS      Z25, (R10)
+	ADDQ         $0x40, R11
+	ADDQ         R13, R10
+	DECQ         R12
+	JNZ          dealt0
+	MOVQ         40(R9), R12
+	ADDQ         64(R9), R10
+	ADDQ         72(R9), R11
+	DECQ         24(R9)
+	JNZ          dealt0
+	ADDQ         80(R9), R10
+	ADDQ         88(R9), R11
+	MOVQ         48(R9), R14
+	MOVQ         R14, 24(R9)
+	DECQ         32(R9)
+	JNZ          dealt0
+	XORQ         R12, R12
+
+dealt0:
+	TESTQ      R12, R12
+	JZ         dealt1
+	PREFETCHT1 8192(R11)
+	VPERMPS    (R11), Z0, Z25
+	VMOVUPS    Z25, (R10)
+	ADDQ       $0x40, R11
+	ADDQ       R13, R10
+	DECQ       R12
+	JNZ        dealt1
+	MOVQ       40(R9), R12
+	ADDQ       64(R9), R10
+	ADDQ       72(R9), R11
+	DECQ       24(R9)
+	JNZ        dealt1
+	ADDQ       80(R9), R10
+	ADDQ       88(R9), R11
+	MOVQ       48(R9), R14
+	MOVQ       R14, 24(R9)
+	DECQ       32(R9)
+	JNZ        dealt1
+	XORQ       R12, R12
+
+dealt1:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z1, Z1
+	VMOVUPS Z1, (SI)
+	VADDPS  64(SI), Z2, Z2
+	VMOVUPS Z2, 64(SI)
+	VADDPS  128(SI), Z3, Z3
+	VMOVUPS Z3, 128(SI)
+	VADDPS  192(SI), Z4, Z4
+	VMOVUPS Z4, 192(SI)
+	VADDPS  256(SI), Z5, Z5
+	VMOVUPS Z5, 256(SI)
+	VADDPS  320(SI), Z6, Z6
+	VMOVUPS Z6, 320(SI)
+	VADDPS  384(SI), Z7, Z7
+	VMOVUPS Z7, 384(SI)
+	VADDPS  448(SI), Z8, Z8
+	VMOVUPS Z8, 448(SI)
+	VADDPS  512(SI), Z9, Z9
+	VMOVUPS Z9, 512(SI)
+	VADDPS  576(SI), Z10, Z10
+	VMOVUPS Z10, 576(SI)
+	VADDPS  640(SI), Z11, Z11
+	VMOVUPS Z11, 640(SI)
+	VADDPS  704(SI), Z12, Z12
+	VMOVUPS Z12, 704(SI)
+	VADDPS  768(SI), Z13, Z13
+	VMOVUPS Z13, 768(SI)
+	VADDPS  832(SI), Z14, Z14
+	VMOVUPS Z14, 832(SI)
+	VADDPS  896(SI), Z15, Z15
+	VMOVUPS Z15, 896(SI)
+	VADDPS  960(SI), Z16, Z16
+	VMOVUPS Z16, 960(SI)
+	VADDPS  1024(SI), Z17, Z17
+	VMOVUPS Z17, 1024(SI)
+	VADDPS  1088(SI), Z18, Z18
+	VMOVUPS Z18, 1088(SI)
+	VADDPS  1152(SI), Z19, Z19
+	VMOVUPS Z19, 1152(SI)
+	VADDPS  1216(SI), Z20, Z20
+	VMOVUPS Z20, 1216(SI)
+	VADDPS  1280(SI), Z21, Z21
+	VMOVUPS Z21, 1280(SI)
+	VADDPS  1344(SI), Z22, Z22
+	VMOVUPS Z22, 1344(SI)
+	VADDPS  1408(SI), Z23, Z23
+	VMOVUPS Z23, 1408(SI)
+	VADDPS  1472(SI), Z24, Z24
+	VMOVUPS Z24, 1472(SI)
+	ADDQ    $0x00000600, sums_base+112(FP)
+	ADDQ    $0x40, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
+	VZEROUPPER
+	RET
+
+// func narrowAVX512_16_1x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·narrowAVX512_16_1x3(SB), NOSPLIT, $8-232
 	SHLQ $0x02, dyRow+72(FP)
 	SHLQ $0x02, xRow+88(FP)
 	MOVQ dyCol+80(FP), AX
 	SHLQ $0x02, AX
 	MOVQ xCol+96(FP), CX
 	SHLQ $0x02, CX
-	MOVQ next_base+136(FP), R9
-	MOVQ step+160(FP), R10
+	MOVQ deal_base+208(FP), R9
+	MOVQ to_base+136(FP), R10
+	MOVQ from_base+160(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 16(R9), R12
+	MOVQ 56(R9), R13
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -4293,106 +5619,132 @@ row:
 	MOVQ cols+64(FP), R8
 
 position:
-	VMOVUPS      (DI), Z25
-	VMOVUPS      64(DI), Z26
-	VMOVUPS      128(DI), Z27
-	VBROADCASTSS (SI), Z24
-	VFMADD231PS  Z25, Z24, Z0
-	VFMADD231PS  Z26, Z24, Z1
-	VFMADD231PS  Z27, Z24, Z2
-	VBROADCASTSS 4(SI), Z24
-	VFMADD231PS  Z25, Z24, Z3
-	VFMADD231PS  Z26, Z24, Z4
-	VFMADD231PS  Z27, Z24, Z5
-	VBROADCASTSS 8(SI), Z24
-	VFMADD231PS  Z25, Z24, Z6
-	VFMADD231PS  Z26, Z24, Z7
-	VFMADD231PS  Z27, Z24, Z8
-	VBROADCASTSS 12(SI), Z24
-	VFMADD231PS  Z25, Z24, Z9
-	VFMADD231PS  Z26, Z24, Z10
-	VFMADD231PS  Z27, Z24, Z11
-	VBROADCASTSS 16(SI), Z24
-	VFMADD231PS  Z25, Z24, Z12
-	VFMADD231PS  Z26, Z24, Z13
-	VFMADD231PS  Z27, Z24, Z14
-	VBROADCASTSS 20(SI), Z24
-	VFMADD231PS  Z25, Z24, Z15
-	VFMADD231PS  Z26, Z24, Z16
-	VFMADD231PS  Z27, Z24, Z17
-	VBROADCASTSS 24(SI), Z24
-	VFMADD231PS  Z25, Z24, Z18
-	VFMADD231PS  Z26, Z24, Z19
-	VFMADD231PS  Z27, Z24, Z20
-	VBROADCASTSS 28(SI), Z24
-	VFMADD231PS  Z25, Z24, Z21
-	VFMADD231PS  Z26, Z24, Z22
-	VFMADD231PS  Z27, Z24, Z23
-	PREFETCHT1   (R9)
+	VMOVUPS      (DI), Z24
+	VMOVUPS      64(DI), Z25
+	VMOVUPS      128(DI), Z26
+	VBROADCASTSS (SI), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS 4(SI), Z27
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z4
+	VFMADD231PS  Z26, Z27, Z5
+	VBROADCASTSS 8(SI), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z7
+	VFMADD231PS  Z26, Z27, Z8
+	VBROADCASTSS 12(SI), Z27
+	VFMADD231PS  Z24, Z27, Z9
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z11
+	VBROADCASTSS 16(SI), Z27
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z14
+	VBROADCASTSS 20(SI), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS 24(SI), Z27
+	VFMADD231PS  Z24, Z27, Z18
+	VFMADD231PS  Z25, Z27, Z19
+	VFMADD231PS  Z26, Z27, Z20
+	VBROADCASTSS 28(SI), Z27
+	VFMADD231PS  Z24, Z27, Z21
+	VFMADD231PS  Z25, Z27, Z22
+	VFMADD231PS  Z26, Z27, Z23
 	PREFETCHT0   (SI)(AX*8)
 	PREFETCHT0   192(DI)(CX*8)
-	ADDQ         R10, R9
-	ADDQ         AX, SI
-	ADDQ         CX, DI
-	DECQ         R8
-	JNZ          position
-	ADDQ         dyRow+72(FP), DX
-	ADDQ         xRow+88(FP), BX
-	DECQ         (SP)
-	JNZ          row
-	MOVQ         sums_base+112(FP), SI
-	VADDPS       (SI), Z0, Z0
-	VMOVUPS      Z0, (SI)
-	VADDPS       64(SI), Z1, Z1
-	VMOVUPS      Z1, 64(SI)
-	VADDPS       128(SI), Z2, Z2
-	VMOVUPS      Z2, 128(SI)
-	VADDPS       192(SI), Z3, Z3
-	VMOVUPS      Z3, 192(SI)
-	VADDPS       256(SI), Z4, Z4
-	VMOVUPS      Z4, 256(SI)
-	VADDPS       320(SI), Z5, Z5
-	VMOVUPS      Z5, 320(SI)
-	VADDPS       384(SI), Z6, Z6
-	VMOVUPS      Z6, 384(SI)
-	VADDPS       448(SI), Z7, Z7
-	VMOVUPS      Z7, 448(SI)
-	VADDPS       512(SI), Z8, Z8
-	VMOVUPS      Z8, 512(SI)
-	VADDPS       576(SI), Z9, Z9
-	VMOVUPS      Z9, 576(SI)
-	VADDPS       640(SI), Z10, Z10
-	VMOVUPS      Z10, 640(SI)
-	VADDPS       704(SI), Z11, Z11
-	VMOVUPS      Z11, 704(SI)
-	VADDPS       768(SI), Z12, Z12
-	VMOVUPS      Z12, 768(SI)
-	VADDPS       832(SI), Z13, Z13
-	VMOVUPS      Z13, 832(SI)
-	VADDPS       896(SI), Z14, Z14
-	VMOVUPS      Z14, 896(SI)
-	VADDPS       960(SI), Z15, Z15
-	VMOVUPS      Z15, 960(SI)
-	VADDPS       1024(SI), Z16, Z16
-	VMOVUPS      Z16, 1024(SI)
-	VADDPS       1088(SI), Z17, Z17
-	VMOVUPS      Z17, 1088(SI)
-	VADDPS       1152(SI), Z18, Z18
-	VMOVUPS      Z18, 1152(SI)
-	VADDPS       1216(SI), Z19, Z19
-	VMOVUPS      Z19, 1216(SI)
-	VADDPS       1280(SI), Z20, Z20
-	VMOVUPS      Z20, 1280(SI)
-	VADDPS       1344(SI), Z21, Z21
-	VMOVUPS      Z21, 1344(SI)
-	VADDPS       1408(SI), Z22, Z22
-	VMOVUPS      Z22, 1408(SI)
-	VADDPS       1472(SI), Z23, Z23
-	VMOVUPS      Z23, 1472(SI)
-	ADDQ         $0x00000600, sums_base+112(FP)
-	ADDQ         $0x20, dy_base+0(FP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	TESTQ        R12, R12
+	JZ           dealt0
+	PREFETCHT1   8192(R11)
+	VMOVUPS      (R11), Z24
+	VMOVUPS      Z24, (R10)
+	ADDQ         $0x40, R11
+	ADDQ         R13, R10
+	DECQ         R12
+	JNZ          dealt0
+	MOVQ         40(R9), R12
+	ADDQ         64(R9), R10
+	ADDQ         72(R9), R11
+	DECQ         24(R9)
+	JNZ          dealt0
+	ADDQ         80(R9), R10
+	ADDQ         88(R9), R11
+	MOVQ         48(R9), R14
+	MOVQ         R14, 24(R9)
+	DECQ         32(R9)
+	JNZ          dealt0
+	XORQ         R12, R12
+
+dealt0:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+72(FP), DX
+	ADDQ    xRow+88(FP), BX
+	DECQ    (SP)
+	JNZ     row
+	MOVQ    sums_base+112(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	VADDPS  576(SI), Z9, Z9
+	VMOVUPS Z9, 576(SI)
+	VADDPS  640(SI), Z10, Z10
+	VMOVUPS Z10, 640(SI)
+	VADDPS  704(SI), Z11, Z11
+	VMOVUPS Z11, 704(SI)
+	VADDPS  768(SI), Z12, Z12
+	VMOVUPS Z12, 768(SI)
+	VADDPS  832(SI), Z13, Z13
+	VMOVUPS Z13, 832(SI)
+	VADDPS  896(SI), Z14, Z14
+	VMOVUPS Z14, 896(SI)
+	VADDPS  960(SI), Z15, Z15
+	VMOVUPS Z15, 960(SI)
+	VADDPS  1024(SI), Z16, Z16
+	VMOVUPS Z16, 1024(SI)
+	VADDPS  1088(SI), Z17, Z17
+	VMOVUPS Z17, 1088(SI)
+	VADDPS  1152(SI), Z18, Z18
+	VMOVUPS Z18, 1152(SI)
+	VADDPS  1216(SI), Z19, Z19
+	VMOVUPS Z19, 1216(SI)
+	VADDPS  1280(SI), Z20, Z20
+	VMOVUPS Z20, 1280(SI)
+	VADDPS  1344(SI), Z21, Z21
+	VMOVUPS Z21, 1344(SI)
+	VADDPS  1408(SI), Z22, Z22
+	VMOVUPS Z22, 1408(SI)
+	VADDPS  1472(SI), Z23, Z23
+	VMOVUPS Z23, 1472(SI)
+	ADDQ    $0x00000600, sums_base+112(FP)
+	ADDQ    $0x20, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+136(FP), R10
+	SUBQ    from_base+160(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 16(R9)
 	VZEROUPPER
 	RET
 

@@ -286,7 +286,7 @@ func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol
 }
 
 // narrow1x4 is narrowReference for one vector of four lanes.
-func narrow1x4(dy, x []float32, _, rows, cols, dyRow, dyCol, xRow, xCol, _ int, sums, _ []float32, _ int) {
+func narrow1x4(dy, x []float32, _, rows, cols, dyRow, dyCol, xRow, xCol, _ int, sums, _, _ []float32, _ []int32, _ []int) {
 	var a, b, c, d float32
 	for r := range rows {
 		i, j := r*dyRow, r*xRow
@@ -306,12 +306,12 @@ func narrow1x4(dy, x []float32, _, rows, cols, dyRow, dyCol, xRow, xCol, _ int, 
 }
 
 // narrowPairs1x4 is narrowReference for one vector of four lanes in groups of two.
-func narrowPairs1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+func narrowPairs1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _, _ []float32, _ []int32, _ []int) {
 	narrowReference(&narrowTile{per: 2, block: 2, taps: 1, rows: 1, lanes: 4}, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
 }
 
 // narrowFours1x4 is narrowReference for one vector of four lanes in a group of four.
-func narrowFours1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+func narrowFours1x4(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _, _ []float32, _ []int32, _ []int) {
 	narrowReference(&narrowTile{per: 4, block: 4, taps: 1, rows: 1, lanes: 4}, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
 }
 

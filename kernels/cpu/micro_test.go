@@ -46,7 +46,7 @@ func outerInReference(k *outerTile) outerFunc {
 }
 
 func narrowInReference(k *narrowTile) narrowFunc {
-	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, _ []float32, _ int) {
+	return func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, to, from []float32, order []int32, deal []int) {
 		narrowReference(k, dy, x, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap, sums)
 	}
 }
@@ -269,6 +269,9 @@ func TestNarrowTilesComputeTheirReference(t *testing.T) {
 			for _, n := range [][2]int{{1, 1}, {1, 7}, {3, 4}} {
 				for strips := 1; strips <= k.per/k.block; strips++ {
 					dyCol, xCol := k.lanes+r.IntN(5), k.lanes+r.IntN(5)
+					if k.stride > 0 {
+						xCol = k.stride * k.lanes
+					}
 					dyRow, xRow, xTap := 7*dyCol+r.IntN(9), 7*xCol+r.IntN(9), 11
 					dy, x := randoms(r, n[0]*dyRow+dyCol), randoms(r, n[0]*xRow+2*xTap+k.rows*k.lanes)
 					all := strips * k.sums() / k.per * k.block
@@ -276,7 +279,7 @@ func TestNarrowTilesComputeTheirReference(t *testing.T) {
 					copy(sums[4:], randoms(r, all))
 					expect := slices.Clone(sums)
 					narrowReference(k, dy, x, strips, n[0], n[1], dyRow, dyCol, xRow, xCol, xTap, expect[4:])
-					k.run(dy, x, strips, n[0], n[1], dyRow, dyCol, xRow, xCol, xTap, sums[4:], x, 64)
+					k.run(dy, x, strips, n[0], n[1], dyRow, dyCol, xRow, xCol, xTap, sums[4:], nil, nil, make([]int32, 16), make([]int, dealWords))
 					sameUpTo(t, fmt.Sprintf("groups of %d, %d×%d taps, %v", k.per, k.taps, k.rows, n), sums, expect, n[0]*n[1]+1)
 				}
 			}

@@ -27,7 +27,7 @@ type bound struct {
 	blocks   [3]blocks       // of samples, rows and columns
 	tables   [][][]positions // of each target, for each kind of block
 	vectors  *planes         // for a planarTile
-	deal     dealFunc        // for a dealtTile
+	tier     *tier           // of a dealtTile
 	order    []int32         // its own
 }
 
@@ -53,7 +53,7 @@ func (c *call) launch(p *product, how blocking, o filters, src, out *view, e epi
 	case b.direct != nil:
 		packs, prepare, body = b.bundles, b.prepareDirect, b.directJob
 	case b.dealt != nil:
-		b.deal, b.order = c.b.tier.deal, b.dealt.order()
+		b.tier, b.order = c.b.tier, b.dealt.order()
 		packs, prepare = b.bundles, b.prepareDealt
 		body = func(thread, job int) { b.dealtJob(b.panels[thread*panel:][:panel], job) }
 	case b.planar != nil:

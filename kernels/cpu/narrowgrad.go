@@ -4,7 +4,8 @@ package cpu
 // channels in each: of vectors of channels lane by lane, with the channels of dy's groups in
 // turn. Blocks of rows of the source, with their padding, and of dy are dealt to panels:
 // vector by vector, so that neither is read in pieces that are far apart, and on AVX-512 in
-// the order that lets one load fill all lanes of the groups.
+// the order that lets one load fill all lanes of the groups. While a block is multiplied the
+// next is dealt.
 type narrowGrad struct {
 	*geometry
 	src     *product // the forward convolution, for its taps
@@ -13,13 +14,15 @@ type narrowGrad struct {
 	dealt   bool     // its lanes are in the order of dealtChannel
 	stay    bool     // dy is read where it is: its vectors are whole and in their order
 	vectors int
-	some    int // vectors of a job
-	parts   int // of the blocks, each with sums of its own that are added up in the end
-	rb      int // rows of dy of a block,
-	sub     int // of which so many are summed up at a time
-	copied  [2]int
-	xVector int // floats from vector to vector of the panel of the source,
-	yVector int // and of dy's
+	some    int    // vectors of a job
+	parts   int    // of the blocks, each with sums of its own that are added up in the end
+	batch   int    // parts of a job
+	rb      int    // rows of dy of a block,
+	sub     int    // of which so many are summed up at a time
+	extent  int    // rows of the source that a block takes
+	copied  [2]int // rows and columns of the source's panel: of two blocks
+	xVector int    // floats from vector to vector of the panel of the source,
+	yVector int    // and of dy's
 	tiles   []narrowPart
 	floats  int // sums of a vector
 }
@@ -32,15 +35,17 @@ type narrowPart struct {
 }
 
 const (
-	narrowRows  = 16  // of dy, about, make a block
-	narrowLine  = 8   // vectors that are neighbours in memory should make a job
-	narrowPitch = 256 // floats from pixel to pixel at which few share cache sets
-	narrowParts = 16  // jobs, of parts or of vectors, should there be
+	narrowRows  = 4    // of dy, about, make a block,
+	narrowLeast = 2    // or so many where caches are small,
+	narrowCall  = 2000 // or as many as make so many multiply-adds
+	narrowLine  = 8    // vectors that are neighbours in memory should make a job
+	narrowParts = 16   // parts or vectors of jobs should there be,
+	narrowJobs  = 4    // but no more jobs for each thread: they read their first block by itself
 )
 
 // narrowGrad returns how a filter gradient is divided for a tier, or nil if the tier has no
 // tiles for its groups. It is a function of its arguments alone.
-func (g *geometry) narrowGrad(t *tier) *narrowGrad {
+func (g *geometry) narrowGrad(t *tier, threads int) *narrowGrad {
 	if g.k != g.c || g.groups == 1 {
 		return nil
 	}
@@ -50,33 +55,42 @@ func (g *geometry) narrowGrad(t *tier) *narrowGrad {
 		return nil
 	}
 	f.vectors = ceil(g.groups*g.c, f.lanes)
-	// Tiles of whole vectors read dy several times: where its pixels share cache sets, not from there.
-	whole := g.groups*f.per%f.lanes == 0
-	f.stay = whole && (f.per == 1 || f.per == f.lanes && g.groups*f.per <= narrowPitch)
+	f.stay = f.per == 1 && g.groups%f.lanes == 0 // it is read once or twice
 	down, across, rows, cols, _ := p.reach()
-	extent := func(n int) int { return (n-1)*g.stride[0] + 1 + down }
-	width := (cols-1)*g.stride[1] + 1 + across
-	line := func(n int) int { return 4 * f.lanes * (extent(n)*width + n*cols) } // bytes of a vector's panels
-	f.rb = even(rows, narrowRows)
-	// All vectors of a block lie in one stretch, and the next is asked for; if there are many,
-	// they make jobs and need no sums for parts.
-	together, budget := f.vectors, t.caches.second/2
+	f.copied[1] = (cols-1)*g.stride[1] + 1 + across
+	// All vectors of a block lie in one stretch; if there are many, they make jobs and need no
+	// sums for parts.
+	together, budget := f.vectors, t.caches.second/4-2*overread
 	if together > 2*narrowLine {
 		together = narrowLine
 	}
-	for f.rb > 1 && line(f.rb)*together > budget {
-		f.rb = even(rows, f.rb-1)
+	k := f.tiles[0]
+	most := max(narrowRows, ceil(narrowCall, k.taps*k.block*k.rows*cols))
+	for f.divide(even(rows, most), down); f.rb > narrowLeast && f.panels()*together > budget; {
+		f.divide(even(rows, f.rb-1), down)
 	}
-	f.some = even(f.vectors, max(1, min(together, budget/line(f.rb))))
-	f.sub = max(1, min(f.rb, sumLength/cols, t.caches.first*3/4/line(1)))
-	f.copied = [2]int{extent(f.rb), width}
-	f.xVector = spreadOut(f.copied[0] * width * f.lanes)
-	if !f.stay {
-		f.yVector = spreadOut(f.rb * cols * f.lanes)
-	}
+	f.some = even(f.vectors, max(1, min(together, budget/f.panels())))
+	f.sub = max(1, min(f.rb, sumLength/cols, t.caches.first*3/4/(4*f.lanes*(g.stride[0]*f.copied[1]+cols))))
 	f.parts = min(f.blocks(), ceil(narrowParts, f.chunks()))
+	f.batch = max(1, f.parts*f.chunks()/(narrowJobs*threads))
 	return f
 }
+
+// divide sets the rows of a block. In the source's panel, there is always room for the next
+// block's beside those in use: behind them, of which it has the first, or in front.
+func (f *narrowGrad) divide(rb, down int) {
+	f.rb = rb
+	step := rb * f.stride[0]
+	f.extent = step - f.stride[0] + 1 + down
+	f.copied[0] = (f.extent-1)/step*step + 2*f.extent
+	f.xVector = spreadOut(f.copied[0] * f.copied[1] * f.lanes)
+	if !f.stay {
+		f.yVector = spreadOut(2 * rb * f.out[1] * f.lanes)
+	}
+}
+
+// panels is the floats of a vector's panels.
+func (f *narrowGrad) panels() int { return f.xVector + f.yVector }
 
 // cover divides the taps among tiles; it prefers one of several rows of taps.
 func (f *narrowGrad) cover(tiles []narrowTile) bool {
@@ -84,7 +98,7 @@ func (f *narrowGrad) cover(tiles []narrowTile) bool {
 	kernel := f.kernel
 	for i := range tiles {
 		switch k := &tiles[i]; {
-		case k.per != f.per:
+		case k.per != f.per || k.stride > 0 && k.stride != f.stride[1]:
 		case k.taps == 1:
 			row = append(row, k)
 		case k.taps == kernel[0] && k.rows == kernel[1] && f.dilation[1] == 1:
@@ -119,7 +133,7 @@ func (f *narrowGrad) cover(tiles []narrowTile) bool {
 // chunks is how many jobs' vectors there are.
 func (f *narrowGrad) chunks() int { return ceil(f.vectors, f.some) }
 
-func (f *narrowGrad) jobs() int { return f.chunks() * f.parts }
+func (f *narrowGrad) jobs() int { return f.chunks() * ceil(f.parts, f.batch) }
 
 // blocks is how many blocks of rows there are.
 func (f *narrowGrad) blocks() int { return f.samples * ceil(f.out[0], f.rb) }

@@ -5,6 +5,8 @@ package cpu
 type narrowTile struct {
 	per, block int // channels of a group; of those of dy, so many at a time
 	taps, rows int
+	stride     int // from position to position of x, in vectors; 0: any
+	deals      int // vectors with each position
 	lanes      int
 	dealt      bool // the lanes are in the order that a tier's deal gives them
 	run        narrowFunc
@@ -14,10 +16,11 @@ type narrowTile struct {
 // apart in dy and in x, whose rows of taps are xTap floats apart. It does so for strips of the
 // channels of dy's groups.
 //
-// With each position the caches are asked for another line from next on, step bytes apart.
+// With each position the next vectors are dealt to a panel, if there are any: to, from, order
+// and deal are those of a dealing.
 //
 // narrowReference is the same in Go.
-type narrowFunc = func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, next []float32, step int)
+type narrowFunc = func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, to, from []float32, order []int32, deal []int)
 
 // sums is how many sums a tile has for all strips.
 func (k *narrowTile) sums() int { return k.per * k.taps * k.rows * k.lanes }

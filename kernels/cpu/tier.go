@@ -74,7 +74,7 @@ var generic = tier{
 	lanesTile: tile{2, 4, 4, lanes2x4},
 	spread:    4,
 	outers:    []outerTile{{2, 4, 4, outer2x4}},
-	narrows:   []narrowTile{{1, 1, 1, 1, 4, false, narrow1x4}, {2, 2, 1, 1, 4, false, narrowPairs1x4}, {4, 4, 1, 1, 4, false, narrowFours1x4}},
+	narrows:   []narrowTile{{per: 1, block: 1, taps: 1, rows: 1, lanes: 4, run: narrow1x4}, {per: 2, block: 2, taps: 1, rows: 1, lanes: 4, run: narrowPairs1x4}, {per: 4, block: 4, taps: 1, rows: 1, lanes: 4, run: narrowFours1x4}},
 	deal:      dealGo,
 	dots:      []dotTile{{2, 2, dot2x2}},
 	rows:      genericRows,

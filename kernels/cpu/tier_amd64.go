@@ -61,7 +61,7 @@ func init() {
 				},
 				planars: []planarFunc{planarAVX512_12x32, planarAVX512_10x32, planarAVX512_8x48, planarAVX512_6x64},
 				outers:  []outerFunc{outerAVX512_12x16, outerAVX512_12x32, outerAVX512_8x48},
-				narrows: []narrowFunc{narrowAVX512_1_3x3, narrowAVX512_1_1x12, narrowAVX512_1_1x4, narrowAVX512_2_3x3, narrowAVX512_2_1x3, narrowAVX512_4_1x3, narrowAVX512_8_1x3, narrowAVX512_16_1x3},
+				narrows: []narrowFunc{narrowAVX512_1_3x3, narrowAVX512_1_1x12, narrowAVX512_1_1x4, narrowAVX512_2_3x3by1, narrowAVX512_2_3x3, narrowAVX512_2_1x3, narrowAVX512_4_3x3by1, narrowAVX512_4_3x3, narrowAVX512_4_1x3, narrowAVX512_8_1x3by2, narrowAVX512_8_1x3, narrowAVX512_16_1x3},
 				deal:    dealSixteens,
 				dots:    []dotFunc{dotAVX512_5x5, dotAVX512_4x3, dotAVX512_1x8},
 			})
@@ -131,13 +131,3 @@ func dealSixteens(per int, to, from []float32, rows, cols, channels, toRow, toVe
 		dealAVX512(to, from, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)
 	}
 }
-
-// dealOrders are the channels of sixteen lanes where they are not in their order.
-var dealOrders = func() (orders [17][]int32) {
-	for _, per := range []int{2, 4, 8} {
-		for l := range 16 {
-			orders[per] = append(orders[per], int32(dealtChannel(16, per, l)))
-		}
-	}
-	return orders
-}()

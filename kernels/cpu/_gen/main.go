@@ -73,17 +73,23 @@ func main() {
 		outer(t.v, t.rows, t.vectors)
 	}
 	for _, v := range []vectors{avx2, avx512} {
-		narrow(v, 1, 1, 3, 3)
-		narrow(v, 1, 1, 1, 12)
-		narrow(v, 1, 1, 1, 4)
+		narrow(v, 1, 1, 3, 3, 0)
+		narrow(v, 1, 1, 1, 12, 0)
+		narrow(v, 1, 1, 1, 4, 0)
 		if v.lanes == 16 {
-			narrow(v, 2, 2, 3, 3)
+			narrow(v, 2, 2, 3, 3, 1)
+			narrow(v, 2, 2, 3, 3, 0)
 		}
-		narrow(v, 2, 2, 1, 3)
-		narrow(v, 4, 4, 1, 3)
-		narrow(v, 8, v.lanes/2, 1, 3)
+		narrow(v, 2, 2, 1, 3, 0)
+		if v.lanes == 16 {
+			narrow(v, 4, 2, 3, 3, 1)
+			narrow(v, 4, 2, 3, 3, 0)
+		}
+		narrow(v, 4, 4, 1, 3, 0)
+		narrow(v, 8, v.lanes/2, 1, 3, 0)
 	}
-	narrow(avx512, 16, 8, 1, 3)
+	narrow(avx512, 8, 8, 1, 3, 2)
+	narrow(avx512, 16, 8, 1, 3, 0)
 	deal(avx2, false)
 	deal(avx512, false)
 	deal(avx512, true)

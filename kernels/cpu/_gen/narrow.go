@@ -28,10 +28,14 @@ func dealt(v vectors, per, p int, from Mem, to VecVirtual) {
 }
 
 // narrow writes a narrowTile: of n vectors of x in each of some rows of taps, with block of
-// the channels of dy's groups of per at a time.
-func narrow(v vectors, per, block, taps, n int) {
+// the channels of dy's groups of per at a time. With stride 1, each position has n-1 vectors of
+// the one before it, which stay in registers; with 2, it deals as many vectors; 0: any stride.
+func narrow(v vectors, per, block, taps, n, stride int) {
 	name := fmt.Sprintf("narrow%s_%d_%dx%d", v.name, per, taps, n)
-	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, next []float32, step int)")
+	if stride > 0 {
+		name += fmt.Sprintf("by%d", stride)
+	}
+	TEXT(name, NOSPLIT, "func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, to, from []float32, order []int32, deal []int)")
 	Doc(fmt.Sprintf("%s is narrowReference for %d rows of %d vectors of x, in groups of %d channels, %d of dy's at a time.", name, taps, n, per, block))
 	Pragma("noescape")
 	for _, p := range []string{"dyRow", "xRow"} {
@@ -59,7 +63,7 @@ func narrow(v vectors, per, block, taps, n int) {
 			k.pick(c, Mem{Base: p}, to)
 		}
 	}
-	next, step := Load(Param("next").Base(), GP64()), Load(Param("step"), GP64())
+	d := newDealing(v, per > 1 && per < 16 && v.lanes == 16)
 	sums := v.many(taps * block * n)
 	Label("strip")
 	v.clear(sums)
@@ -71,45 +75,71 @@ func narrow(v vectors, per, block, taps, n int) {
 	MOVQ(dyNow, p)
 	MOVQ(xNow, q)
 	MOVQ(inMemory(Param("cols")), cols)
-	Label("position")
-	g := v.many(map[bool]int{true: block, false: 1}[taps > 1])
-	if taps > 1 {
-		for c, r := range g {
-			pick(c, r)
+	window, turns := v.grid(taps, n), 1 // column c of x is in column c%n
+	if stride == 1 {
+		turns = n
+		for t := range taps {
+			for i := range n - 1 {
+				VMOVUPS(at(t, i), window[t][i])
+			}
 		}
 	}
-	for t := range taps {
-		var xs []VecVirtual
-		if per > 1 { // each vector of x is used more than once
-			xs = v.many(n)
-			for i, r := range xs {
-				VMOVUPS(at(t, i), r)
-			}
-		}
-		for c := range block {
-			r := g[c%len(g)]
-			if taps == 1 {
+	g := v.many(map[bool]int{true: block, false: 1}[taps > 1])
+	Label("position")
+	for turn := range turns {
+		if taps > 1 {
+			for c, r := range g {
 				pick(c, r)
 			}
-			for i := range n {
-				if sum := sums[(t*block+c)*n+i]; per > 1 {
-					VFMADD231PS(xs[i], r, sum)
-				} else {
-					VFMADD231PS(at(t, i), r, sum)
+		}
+		for t := range taps {
+			xs := window[t]
+			if stride != 1 {
+				xs = window[0]
+			}
+			switch {
+			case stride == 1:
+				VMOVUPS(at(t, n-1), xs[(turn+n-1)%n])
+			case per > 1: // each vector of x is used more than once
+				for i, r := range xs {
+					VMOVUPS(at(t, i), r)
+				}
+			}
+			for c := range block {
+				r := g[c%len(g)]
+				if taps == 1 {
+					pick(c, r)
+				}
+				for i := range n {
+					if sum := sums[(t*block+c)*n+i]; per > 1 {
+						VFMADD231PS(xs[(turn+i)%n], r, sum)
+					} else {
+						VFMADD231PS(at(t, i), r, sum)
+					}
 				}
 			}
 		}
+		if v.lanes == 16 && per > 1 {
+			PREFETCHT0(Mem{Base: p, Index: dyCol, Scale: 8})
+			far := at(taps-1, n+7)
+			if taps == 1 {
+				far = Mem{Base: q, Index: xCol, Scale: 8, Disp: 64 * n}
+			}
+			PREFETCHT0(far)
+		}
+		for range max(1, stride) {
+			d.line()
+		}
+		ADDQ(dyCol, p)
+		ADDQ(xCol, q)
+		DECQ(cols)
+		if turn < turns-1 {
+			JZ(LabelRef("end"))
+		} else {
+			JNZ(LabelRef("position"))
+		}
 	}
-	PREFETCHT1(Mem{Base: next})
-	if v.lanes == 16 && per > 1 {
-		PREFETCHT0(Mem{Base: p, Index: dyCol, Scale: 8})
-		PREFETCHT0(Mem{Base: q, Index: xCol, Scale: 8, Disp: 64 * n})
-	}
-	ADDQ(step, next)
-	ADDQ(dyCol, p)
-	ADDQ(xCol, q)
-	DECQ(cols)
-	JNZ(LabelRef("position"))
+	Label("end")
 	ADDQ(inMemory(Param("dyRow")), dyNow)
 	ADDQ(inMemory(Param("xRow")), xNow)
 	DECQ(rows)
@@ -124,6 +154,7 @@ func narrow(v vectors, per, block, taps, n int) {
 	ADDQ(Imm(uint64(strip)), inMemory(Param("dy").Base()))
 	DECQ(inMemory(Param("strips")))
 	JNZ(LabelRef("strip"))
+	d.leave()
 	VZEROUPPER()
 	RET()
 }
