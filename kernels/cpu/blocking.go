@@ -155,7 +155,7 @@ func (p *product) jobs(b *blocking) int {
 func (b *blocking) panel() int {
 	switch {
 	case b.dealt != nil:
-		return roundUp(b.pitch, pageFloats) + pageFloats // no core fetches lines ahead from another's panel
+		return roundUp(2*b.pitch, pageFloats) + pageFloats // no core fetches lines ahead from another's panel
 	case b.planar != nil:
 		return b.some * (b.channels*b.pitch + b.width*b.yPlane())
 	case b.inPlace:

@@ -5,7 +5,7 @@ package cpu
 // in one stream, and nothing waits for it. finish deals what is left.
 type dealing struct {
 	to, from         []float32
-	rows             int
+	rows, cols       int
 	channels         int // of a pixel
 	toRow, toVector  int // floats
 	fromRow, fromCol int
@@ -23,7 +23,8 @@ const (
 	dealVectors         // of a pixel
 	dealCols            // pixels of a row
 	dealToVector        // from a vector to the next of the pixel,
-	dealToPixel         // after the pixel's last to the next pixel's first
+	dealFromVector
+	dealToPixel // after the pixel's last to the next pixel's first
 	dealFromPixel
 	dealToRow // and after the row's last to the next row's first
 	dealFromRow
@@ -36,14 +37,20 @@ func (t *tier) newDealing(per int, to, from []float32, rows, cols, channels, toR
 	lanes := t.lanesTile.width
 	vectors := ceil(channels, lanes)
 	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*lanes-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
-	d := dealing{to: to, from: from, rows: rows, channels: channels, toRow: toRow, toVector: toVector, fromRow: fromRow, fromCol: fromCol}
+	d := dealing{to: to, from: from, rows: rows, cols: cols, channels: channels, toRow: toRow, toVector: toVector, fromRow: fromRow, fromCol: fromCol}
 	d.words = [dealWords]int{
 		dealPixels: cols, dealRows: rows, dealVectors: vectors, dealCols: cols,
-		dealToVector: 4 * toVector, dealToPixel: 4 * (lanes - vectors*toVector), dealFromPixel: 4 * (fromCol - channels),
+		dealToVector: 4 * toVector, dealFromVector: 4 * lanes, dealToPixel: 4 * (lanes - vectors*toVector), dealFromPixel: 4 * (fromCol - channels),
 		dealToRow: 4 * (toRow - cols*lanes), dealFromRow: 4 * (fromRow - cols*fromCol),
 	}
+	if channels == lanes { // a pixel for each row, of a vector for each column
+		d.words = [dealWords]int{
+			dealPixels: 1, dealRows: rows, dealVectors: cols, dealCols: 1,
+			dealToVector: 4 * lanes, dealFromVector: 4 * fromCol, dealToRow: 4 * (toRow - cols*lanes), dealFromRow: 4 * (fromRow - cols*fromCol),
+		}
+	}
 	if channels%lanes == 0 {
-		d.words[dealLines] = vectors
+		d.words[dealLines] = d.words[dealVectors]
 	}
 	return d
 }
@@ -55,15 +62,18 @@ func (d *dealing) left() bool { return d.words[dealLines] > 0 }
 func (d *dealing) finish(t *tier, per int) {
 	lanes := t.lanesTile.width
 	row, col := d.rows-d.words[dealRows], d.words[dealCols]-d.words[dealPixels]
+	if d.channels == lanes {
+		col = d.cols - d.words[dealLines]
+	}
 	some := func(rows, cols int) {
 		t.deal(per, d.to[row*d.toRow+col*lanes:], d.from[row*d.fromRow+col*d.fromCol:], rows, cols, d.channels, d.toRow, d.toVector, d.fromRow, d.fromCol)
 	}
 	if row < d.rows && col > 0 {
-		some(1, d.words[dealPixels])
+		some(1, d.cols-col)
 		row, col = row+1, 0
 	}
 	if row < d.rows {
-		some(d.rows-row, d.words[dealCols])
+		some(d.rows-row, d.cols)
 	}
 	d.words[dealRows], d.words[dealLines] = 0, 0
 }

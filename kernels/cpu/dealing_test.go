@@ -6,50 +6,71 @@ import (
 	"testing"
 )
 
-// Narrow tiles deal a vector with each position, in the order in which pixels lie, and nothing
-// else; what they leave is dealt in the end.
+// Tiles deal vectors while they compute, in the order in which pixels lie, and nothing else; what
+// they leave is dealt in the end.
 func TestTilesDealWhileTheyCompute(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 11))
 	eachTier(t, func(t *testing.T, tier *tier) {
 		lanes := tier.lanesTile.width
+		check := func(name string, per, channels int, run func(d *dealing) (vectors int)) {
+			rows, cols, vectors := 3, 5, ceil(channels, lanes)
+			fromCol, toRow := channels+3, cols*lanes+7
+			fromRow, toVector := cols*fromCol+2, rows*toRow+5
+			from := randoms(r, rows*fromRow)
+			whole := canaries(vectors*toVector + 4)
+			dealInReference(tier)(per, whole, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
+			got := canaries(len(whole))
+			d := tier.newDealing(per, got, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
+			dealt := run(&d) + run(&d)
+			if channels%lanes != 0 {
+				dealt = 0
+			}
+			expect := canaries(len(whole))
+			for j := range min(dealt, rows*cols*vectors) {
+				at := j%vectors*toVector + j/vectors/cols*toRow + j/vectors%cols*lanes
+				copy(expect[at:][:lanes], whole[at:])
+			}
+			sameUpTo(t, name, got, expect, 0)
+			if left := channels%lanes == 0 && dealt < rows*cols*vectors; d.left() != left {
+				t.Errorf("%s: left is %v", name, !left)
+			}
+			d.finish(tier, per)
+			if d.left() {
+				t.Errorf("%s: finished, and yet not", name)
+			}
+			sameUpTo(t, name+", finished", got, whole, 0)
+		}
 		for i := range tier.narrows {
 			k := &tier.narrows[i]
+			xCol := max(1, k.stride) * k.lanes
 			for _, channels := range []int{lanes, 3 * lanes, 2*lanes - 1} {
-				rows, cols, vectors := 3, 5, ceil(channels, lanes)
-				fromCol, toRow := channels+3, cols*lanes+7
-				fromRow, toVector := cols*fromCol+2, rows*toRow+5
-				from := randoms(r, rows*fromRow)
-				whole := canaries(vectors*toVector + 4)
-				dealInReference(tier)(k.per, whole, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
-				for _, turns := range [][2]int{{1, 1}, {1, vectors}, {1, cols * vectors}, {2, 4}, {rows, cols*vectors + 2}} {
-					name := fmt.Sprintf("groups of %d, %d×%d taps, %d channels, %v positions", k.per, k.taps, k.rows, channels, turns)
-					got := canaries(len(whole))
-					d := tier.newDealing(k.per, got, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
-					xCol := max(1, k.stride) * k.lanes
-					dy, x := randoms(r, turns[0]*turns[1]*lanes), randoms(r, (turns[0]*turns[1]+2*k.rows)*xCol)
+				for _, n := range [][2]int{{1, 1}, {1, 3}, {1, 5}, {1, 15}, {2, 4}, {3, 17}} {
+					name := fmt.Sprintf("groups of %d, %d×%d taps, %d channels, %v positions", k.per, k.taps, k.rows, channels, n)
+					dy, x := randoms(r, n[0]*n[1]*lanes), randoms(r, (n[0]*n[1]+2*k.rows)*xCol)
 					sums := make([]float32, k.sums()/k.per*k.block)
-					for range 2 {
-						k.run(dy, x, 1, turns[0], turns[1], turns[1]*lanes, lanes, turns[1]*xCol, xCol, k.lanes, sums, d.to, d.from, tier.order(k.per), d.words[:])
-					}
-					dealt := 2 * turns[0] * turns[1] * k.deals
-					if channels%lanes != 0 {
-						dealt = 0
-					}
-					expect := canaries(len(whole))
-					for j := range min(dealt, rows*cols*vectors) {
-						at := j%vectors*toVector + j/vectors/cols*toRow + j/vectors%cols*lanes
-						copy(expect[at:][:lanes], whole[at:])
-					}
-					sameUpTo(t, name, got, expect, 0)
-					if left := channels%lanes == 0 && dealt < rows*cols*vectors; d.left() != left {
-						t.Errorf("%s: left is %v", name, !left)
-					}
-					d.finish(tier, k.per)
-					if d.left() {
-						t.Errorf("%s: finished, and yet not", name)
-					}
-					sameUpTo(t, name+", finished", got, whole, 0)
+					check(name, k.per, channels, func(d *dealing) int {
+						k.run(dy, x, 1, n[0], n[1], n[1]*lanes, lanes, n[1]*xCol, xCol, k.lanes, sums, d.to, d.from, tier.order(k.per), d.words[:])
+						return n[0] * n[1] * k.deals
+					})
 				}
+			}
+		}
+		for i := range tier.dealts {
+			k := &tier.dealts[i]
+			xRow := (k.stride*(k.outputs-1) + 3) * lanes
+			for rows := 1; rows <= 2; rows++ {
+				w, x, y := randoms(r, 9*k.per*lanes), randoms(r, ((rows-1)*k.stride+3)*xRow), make([]float32, rows*k.outputs*lanes)
+				check(fmt.Sprintf("%d outputs, groups of %d, %d rows", k.outputs, k.per, rows), k.per, lanes, func(d *dealing) int {
+					left := 15
+					if d.words[dealLines] > 0 {
+						left = (d.words[dealRows]-1)*5 + d.words[dealLines]
+					}
+					k.run(w, x, rows, xRow, y, k.outputs*lanes, lanes, k.order(), make([]float32, lanes), 0, nil, 0, d.to, d.from, tier.order(k.per), d.words[:])
+					if !d.left() {
+						return left
+					}
+					return left - (d.words[dealRows]-1)*5 - d.words[dealLines]
+				})
 			}
 		}
 	})

@@ -44,9 +44,3 @@ func (p *dealtPanel) begin(to []float32, src *view, n, channel, channels, row, r
 	}
 	return p.tier.newDealing(p.per, to[lo*p.line()+left*p.lanes:], src.f[src.pos(n, channel, row+lo, 0):], hi-lo, cols, channels, p.line(), p.vector, src.st[2], src.st[3])
 }
-
-// fill deals them.
-func (p *dealtPanel) fill(to []float32, src *view, n, channel, channels, row, rows, left int) {
-	d := p.begin(to, src, n, channel, channels, row, rows, left)
-	d.finish(p.tier, p.per)
-}

@@ -17,10 +17,12 @@ type dealtTile struct {
 // its columns a vector. y's rows are yRow floats apart, its columns yCol. The filters lie row
 // by row, in it channel by channel of the groups, and in it tap by tap, in dealt lanes as start,
 // with which sums begin. order has for each of y's lanes the dealt one. Outputs are no less than
-// low. The caches are asked for lines from next on, step bytes apart (see asked).
+// low. The caches are asked for lines from next on, step bytes apart (see asked). Meanwhile
+// vectors are dealt to a panel: to, from, into, which is the order of lanes, and deal are those
+// of a dealing.
 //
 // dealtReference is the same in Go.
-type dealtFunc = func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+type dealtFunc = func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, next []float32, step int, to, from []float32, into []int32, deal []int)
 
 // asked is how many lines a tile asks for while it computes some rows: about what as many
 // outputs of the next rows take.
@@ -55,8 +57,9 @@ func (p *product) dealtTile(t *tier) *dealtTile {
 }
 
 // dealtBlocking divides a product for a dealtTile: blocks of rows, of which a job takes some.
-// A panel holds one vector of a block, which stays in the first-level cache: tiles ask for the
-// next block's lines, so a vector's are near though they lie apart.
+// A panel holds one vector of a block, which stays in the first-level cache, while the next
+// vector is dealt to another. Tiles ask for the next block's lines, so a vector's are near though
+// they lie apart; a block is small enough that they stay in the second-level cache.
 func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	b := p.unitBlocking(d.per, d.lanes)
 	k := &p.targets[0]
@@ -64,7 +67,8 @@ func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	width := (k.cols-1)*d.stride + 3
 	size := func(rows int) int { return ((rows-1)*d.stride + 3) * width * d.lanes }
 	b.rows = even(k.rows, dealtRows)
-	for b.rows > 1 && 4*size(b.rows) > t.caches.first/2 {
+	lines := func(rows int) int { return rows * (d.stride*p.size[1] + k.cols) * b.bundles * d.lanes }
+	for b.rows > 1 && 4*size(b.rows) > t.caches.first/2 || b.rows > dealtLeast && 4*lines(b.rows) > t.caches.second/4 {
 		b.rows = even(k.rows, b.rows-1)
 	}
 	b.copied = [2]int{(b.rows-1)*d.stride + 3, width}
@@ -73,7 +77,10 @@ func (p *product) dealtBlocking(d *dealtTile, t *tier, threads int) blocking {
 	return b
 }
 
-const dealtRows = 14 // of outputs, at most, make a block
+const (
+	dealtRows  = 14 // of outputs, at most, make a block,
+	dealtLeast = 2  // or so many though their lines are many
+)
 
 // prepareDealt packs a vector's filters and what its sums begin with.
 func (b *bound) prepareDealt(_, vector int) {
@@ -90,34 +97,4 @@ func (b *bound) prepareDealt(_, vector int) {
 	}
 	b.begin(vector*d.lanes, d.lanes, d.lanes, func(l int) int { return vector*d.lanes + dealtChannel(d.lanes, d.per, l) })
 	b.scaled(packs, vector*d.lanes, d.lanes)
-}
-
-// dealtJob computes some blocks of rows.
-func (b *bound) dealtJob(panel []float32, job int) {
-	k, d := &b.p.targets[0], b.dealt
-	p := dealtPanel{b.tier, d.per, d.lanes, b.copied[1], b.pitch}
-	from, to := job*b.some, min((job+1)*b.some, b.p.samples*ceil(k.rows, b.rows))
-	p.clearColumns(panel, 1, b.copied[0], b.p.margin[1], b.p.size[1])
-	for block := from; block < to; block++ {
-		n, row, rows := rowBlock(block, k.rows, b.rows)
-		var next ahead
-		if block+1 < to {
-			n, row, rows := rowBlock(block+1, k.rows, b.rows)
-			top := max(0, row*d.stride-b.p.margin[0])
-			next = ahead{b.src.stretch(n, top, 0, (rows-1)*d.stride+3, b.p.size[1]), b.out.stretch(n, row, 0, rows, k.cols)}
-		}
-		for v := range b.bundles {
-			p.fill(panel, b.src, n, v*d.lanes, d.lanes, row*d.stride-b.p.margin[0], (rows-1)*d.stride+3, b.p.margin[1])
-			for col := 0; ; col += d.outputs {
-				col = min(col, k.cols-d.outputs)
-				lines, step := next.take(d.asked(rows))
-				d.run(b.packs[v*b.size:], panel[col*d.stride*d.lanes:], rows, p.line(), b.out.f[b.out.pos(n, v*d.lanes, row, col):], b.out.st[2], b.out.st[3],
-					b.order, b.starts[v*d.lanes:], b.low, lines, step)
-				if col == k.cols-d.outputs {
-					break
-				}
-			}
-		}
-		b.finished([3]int{n, row, 0}, [3]int{1, rows, k.cols}, 0, b.out.n[1])
-	}
 }

@@ -135,8 +135,12 @@ func emulatePlanar(t *testing.T, routines map[string]*routine, name string) plan
 }
 
 func emulateDealt(t *testing.T, routines map[string]*routine, name string) dealtFunc {
-	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, next []float32, step int) {
+	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, next []float32, step int, to, from []float32, into []int32, deal []int) {
 		m := newMachine(t)
+		m.slice("to", 7, to)
+		m.slice("from", 8, from)
+		m.slice("into", 10, bitsOf(into))
+		m.sliceOfInts("deal", 11, deal)
 		m.slice("w", 1, w)
 		m.slice("x", 2, x)
 		m.slice("y", 3, y)

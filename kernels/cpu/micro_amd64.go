@@ -467,92 +467,92 @@ func directWideAVX512_32by2_8(w []float32, x []float32, rows int, xRow int, xCol
 // dealtAVX512_2by1_7 is dealtReference for groups of 2 channels with stride 1 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_2by1_8 is dealtReference for groups of 2 channels with stride 1 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_2by1_14 is dealtReference for groups of 2 channels with stride 1 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_2by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_2by2_7 is dealtReference for groups of 2 channels with stride 2 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_2by2_8 is dealtReference for groups of 2 channels with stride 2 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_2by2_14 is dealtReference for groups of 2 channels with stride 2 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_2by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_2by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by1_7 is dealtReference for groups of 4 channels with stride 1 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by1_8 is dealtReference for groups of 4 channels with stride 1 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by1_14 is dealtReference for groups of 4 channels with stride 1 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_4by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by2_7 is dealtReference for groups of 4 channels with stride 2 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by2_8 is dealtReference for groups of 4 channels with stride 2 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_4by2_14 is dealtReference for groups of 4 channels with stride 2 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_4by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_4by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by1_7 is dealtReference for groups of 8 channels with stride 1 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by1_8 is dealtReference for groups of 8 channels with stride 1 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_8by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by1_14 is dealtReference for groups of 8 channels with stride 1 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by2_7 is dealtReference for groups of 8 channels with stride 2 and 7 outputs.
 //
 //go:noescape
-func dealtAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by2_8 is dealtReference for groups of 8 channels with stride 2 and 8 outputs.
 //
 //go:noescape
-func dealtAVX512_8by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // dealtAVX512_8by2_14 is dealtReference for groups of 8 channels with stride 2 and 14 outputs.
 //
 //go:noescape
-func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 
 // directGradWideAVX512 is directGradReference for 16 lanes, 4 positions and wide groups.
 //

@@ -3117,19 +3117,20 @@ position:
 	PREFETCHT1  8192(R13)
 	VMOVUPS     (R13), Y9
 	VMOVUPS     Y9, (R12)
-	ADDQ        $0x20, R13
+	ADDQ        64(R11), R13
 	ADDQ        R15, R12
 	DECQ        R14
 	JNZ         dealt0
 	MOVQ        40(R11), R14
-	ADDQ        64(R11), R12
-	ADDQ        72(R11), R13
+	ADDQ        72(R11), R12
+	ADDQ        80(R11), R13
 	DECQ        24(R11)
 	JNZ         dealt0
-	ADDQ        80(R11), R12
-	ADDQ        88(R11), R13
-	MOVQ        48(R11), BP
-	MOVQ        BP, 24(R11)
+	ADDQ        88(R11), R12
+	ADDQ        96(R11), R13
+	MOVQ        48(R11), R14
+	MOVQ        R14, 24(R11)
+	MOVQ        40(R11), R14
 	DECQ        32(R11)
 	JNZ         dealt0
 	XORQ        R14, R14
@@ -3233,19 +3234,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Y12
 	VMOVUPS     Y12, (R10)
-	ADDQ        $0x20, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3339,19 +3341,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Y4
 	VMOVUPS     Y4, (R10)
-	ADDQ        $0x20, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3437,19 +3440,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Y6
 	VMOVUPS     Y6, (R10)
-	ADDQ        $0x20, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3553,19 +3557,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Y12
 	VMOVUPS     Y12, (R10)
-	ADDQ        $0x20, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3681,19 +3686,20 @@ position:
 	PREFETCHT1   8192(R11)
 	VMOVUPS      (R11), Y12
 	VMOVUPS      Y12, (R10)
-	ADDQ         $0x20, R11
+	ADDQ         64(R9), R11
 	ADDQ         R13, R10
 	DECQ         R12
 	JNZ          dealt0
 	MOVQ         40(R9), R12
-	ADDQ         64(R9), R10
-	ADDQ         72(R9), R11
+	ADDQ         72(R9), R10
+	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         80(R9), R10
-	ADDQ         88(R9), R11
-	MOVQ         48(R9), R14
-	MOVQ         R14, 24(R9)
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
+	MOVQ         48(R9), R12
+	MOVQ         R12, 24(R9)
+	MOVQ         40(R9), R12
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -3800,19 +3806,20 @@ position:
 	PREFETCHT1  8192(R13)
 	VMOVUPS     (R13), Z9
 	VMOVUPS     Z9, (R12)
-	ADDQ        $0x40, R13
+	ADDQ        64(R11), R13
 	ADDQ        R15, R12
 	DECQ        R14
 	JNZ         dealt0
 	MOVQ        40(R11), R14
-	ADDQ        64(R11), R12
-	ADDQ        72(R11), R13
+	ADDQ        72(R11), R12
+	ADDQ        80(R11), R13
 	DECQ        24(R11)
 	JNZ         dealt0
-	ADDQ        80(R11), R12
-	ADDQ        88(R11), R13
-	MOVQ        48(R11), BP
-	MOVQ        BP, 24(R11)
+	ADDQ        88(R11), R12
+	ADDQ        96(R11), R13
+	MOVQ        48(R11), R14
+	MOVQ        R14, 24(R11)
+	MOVQ        40(R11), R14
 	DECQ        32(R11)
 	JNZ         dealt0
 	XORQ        R14, R14
@@ -3916,19 +3923,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Z12
 	VMOVUPS     Z12, (R10)
-	ADDQ        $0x40, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -4022,19 +4030,20 @@ position:
 	PREFETCHT1  8192(R11)
 	VMOVUPS     (R11), Z4
 	VMOVUPS     Z4, (R10)
-	ADDQ        $0x40, R11
+	ADDQ        64(R9), R11
 	ADDQ        R13, R10
 	DECQ        R12
 	JNZ         dealt0
 	MOVQ        40(R9), R12
-	ADDQ        64(R9), R10
-	ADDQ        72(R9), R11
+	ADDQ        72(R9), R10
+	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        80(R9), R10
-	ADDQ        88(R9), R11
-	MOVQ        48(R9), R14
-	MOVQ        R14, 24(R9)
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
+	MOVQ        48(R9), R12
+	MOVQ        R12, 24(R9)
+	MOVQ        40(R9), R12
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -4157,19 +4166,20 @@ position:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z19
 	VMOVUPS         Z19, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt0
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -4209,19 +4219,20 @@ dealt0:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z20
 	VMOVUPS         Z20, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt1
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -4261,19 +4272,20 @@ dealt1:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z21
 	VMOVUPS         Z21, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt2
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -4426,19 +4438,20 @@ position:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z19
 	VMOVUPS         Z19, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt0
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -4556,19 +4569,20 @@ position:
 	PREFETCHT1      8192(R11)
 	VPERMPS         (R11), Z0, Z7
 	VMOVUPS         Z7, (R10)
-	ADDQ            $0x40, R11
+	ADDQ            64(R9), R11
 	ADDQ            R13, R10
 	DECQ            R12
 	JNZ             dealt0
 	MOVQ            40(R9), R12
-	ADDQ            64(R9), R10
-	ADDQ            72(R9), R11
+	ADDQ            72(R9), R10
+	ADDQ            80(R9), R11
 	DECQ            24(R9)
 	JNZ             dealt0
-	ADDQ            80(R9), R10
-	ADDQ            88(R9), R11
-	MOVQ            48(R9), R14
-	MOVQ            R14, 24(R9)
+	ADDQ            88(R9), R10
+	ADDQ            96(R9), R11
+	MOVQ            48(R9), R12
+	MOVQ            R12, 24(R9)
+	MOVQ            40(R9), R12
 	DECQ            32(R9)
 	JNZ             dealt0
 	XORQ            R12, R12
@@ -4695,19 +4709,20 @@ position:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z19
 	VMOVUPS         Z19, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt0
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -4747,19 +4762,20 @@ dealt0:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z20
 	VMOVUPS         Z20, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt1
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -4799,19 +4815,20 @@ dealt1:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z21
 	VMOVUPS         Z21, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt2
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -4964,19 +4981,20 @@ position:
 	PREFETCHT1      8192(R13)
 	VPERMPS         (R13), Z0, Z19
 	VMOVUPS         Z19, (R12)
-	ADDQ            $0x40, R13
+	ADDQ            64(R11), R13
 	ADDQ            R15, R12
 	DECQ            R14
 	JNZ             dealt0
 	MOVQ            40(R11), R14
-	ADDQ            64(R11), R12
-	ADDQ            72(R11), R13
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            80(R11), R12
-	ADDQ            88(R11), R13
-	MOVQ            48(R11), BP
-	MOVQ            BP, 24(R11)
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -5108,19 +5126,20 @@ position:
 	PREFETCHT1      8192(R11)
 	VPERMPS         (R11), Z0, Z13
 	VMOVUPS         Z13, (R10)
-	ADDQ            $0x40, R11
+	ADDQ            64(R9), R11
 	ADDQ            R13, R10
 	DECQ            R12
 	JNZ             dealt0
 	MOVQ            40(R9), R12
-	ADDQ            64(R9), R10
-	ADDQ            72(R9), R11
+	ADDQ            72(R9), R10
+	ADDQ            80(R9), R11
 	DECQ            24(R9)
 	JNZ             dealt0
-	ADDQ            80(R9), R10
-	ADDQ            88(R9), R11
-	MOVQ            48(R9), R14
-	MOVQ            R14, 24(R9)
+	ADDQ            88(R9), R10
+	ADDQ            96(R9), R11
+	MOVQ            48(R9), R12
+	MOVQ            R12, 24(R9)
+	MOVQ            40(R9), R12
 	DECQ            32(R9)
 	JNZ             dealt0
 	XORQ            R12, R12
@@ -5270,19 +5289,20 @@ position:
 	PREFETCHT1   8192(R11)
 	VPERMPS      (R11), Z0, Z25
 	VMOVUPS      Z25, (R10)
-	ADDQ         $0x40, R11
+	ADDQ         64(R9), R11
 	ADDQ         R13, R10
 	DECQ         R12
 	JNZ          dealt0
 	MOVQ         40(R9), R12
-	ADDQ         64(R9), R10
-	ADDQ         72(R9), R11
+	ADDQ         72(R9), R10
+	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         80(R9), R10
-	ADDQ         88(R9), R11
-	MOVQ         48(R9), R14
-	MOVQ         R14, 24(R9)
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
+	MOVQ         48(R9), R12
+	MOVQ         R12, 24(R9)
+	MOVQ         40(R9), R12
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -5456,19 +5476,20 @@ position:
 	PREFETCHT1   8192(R11)
 	VPERMPS      (R11), Z0, Z25
 	VMOVUPS      Z25, (R10)
-	ADDQ         $0x40, R11
+	ADDQ         64(R9), R11
 	ADDQ         R13, R10
 	DECQ         R12
 	JNZ          dealt0
 	MOVQ         40(R9), R12
-	ADDQ         64(R9), R10
-	ADDQ         72(R9), R11
+	ADDQ         72(R9), R10
+	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         80(R9), R10
-	ADDQ         88(R9), R11
-	MOVQ         48(R9), R14
-	MOVQ         R14, 24(R9)
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
+	MOVQ         48(R9), R12
+	MOVQ         R12, 24(R9)
+	MOVQ         40(R9), R12
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -5479,19 +5500,20 @@ dealt0:
 	PREFETCHT1 8192(R11)
 	VPERMPS    (R11), Z0, Z25
 	VMOVUPS    Z25, (R10)
-	ADDQ       $0x40, R11
+	ADDQ       64(R9), R11
 	ADDQ       R13, R10
 	DECQ       R12
 	JNZ        dealt1
 	MOVQ       40(R9), R12
-	ADDQ       64(R9), R10
-	ADDQ       72(R9), R11
+	ADDQ       72(R9), R10
+	ADDQ       80(R9), R11
 	DECQ       24(R9)
 	JNZ        dealt1
-	ADDQ       80(R9), R10
-	ADDQ       88(R9), R11
-	MOVQ       48(R9), R14
-	MOVQ       R14, 24(R9)
+	ADDQ       88(R9), R10
+	ADDQ       96(R9), R11
+	MOVQ       48(R9), R12
+	MOVQ       R12, 24(R9)
+	MOVQ       40(R9), R12
 	DECQ       32(R9)
 	JNZ        dealt1
 	XORQ       R12, R12
@@ -5661,19 +5683,20 @@ position:
 	PREFETCHT1   8192(R11)
 	VMOVUPS      (R11), Z24
 	VMOVUPS      Z24, (R10)
-	ADDQ         $0x40, R11
+	ADDQ         64(R9), R11
 	ADDQ         R13, R10
 	DECQ         R12
 	JNZ          dealt0
 	MOVQ         40(R9), R12
-	ADDQ         64(R9), R10
-	ADDQ         72(R9), R11
+	ADDQ         72(R9), R10
+	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         80(R9), R10
-	ADDQ         88(R9), R11
-	MOVQ         48(R9), R14
-	MOVQ         R14, 24(R9)
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
+	MOVQ         48(R9), R12
+	MOVQ         R12, 24(R9)
+	MOVQ         40(R9), R12
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -24888,177 +24911,34 @@ beside2_3:
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_2by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by1_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_2by1_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS         (R9), Z11
-	VMOVUPS         64(R9), Z12
-	VMOVUPS         128(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X8 64(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 128(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 192(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 256(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 320(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 384(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 448(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 512(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         192(R9), Z11
-	VMOVUPS         256(R9), Z12
-	VMOVUPS         320(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X8 96(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 160(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 224(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 288(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 352(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 416(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 480(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 544(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
-	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z5, Z2, Z5
-	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z6, Z2, Z6
-	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z7, Z2, Z7
-	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z8, Z2, Z8
-	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z9, Z2, Z9
-	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z10, Z2, Z10
-	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
-	DECQ            rows+48(FP)
-	JNZ             outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by1_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -25066,162 +24946,522 @@ outputs:
 	VMOVAPS Z1, Z9
 	VMOVAPS Z1, Z10
 	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z12
-	VMOVUPS         64(R9), Z13
-	VMOVUPS         128(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 64(R10), Z3
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	VBROADCASTF32X8 (R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 128(R10), Z3
+	VBROADCASTF32X8 64(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X8 192(R10), Z3
+	VBROADCASTF32X8 128(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X8 256(R10), Z3
+	VBROADCASTF32X8 192(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X8 320(R10), Z3
+	VBROADCASTF32X8 256(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X8 384(R10), Z3
+	VBROADCASTF32X8 320(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X8 448(R10), Z3
+	VBROADCASTF32X8 384(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X8 512(R10), Z3
+	VBROADCASTF32X8 448(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X8 576(R10), Z3
+	VBROADCASTF32X8 512(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         192(R9), Z12
-	VMOVUPS         256(R9), Z13
-	VMOVUPS         320(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 96(R10), Z3
+	VMOVUPS         192(R8), Z12
+	VMOVUPS         256(R8), Z13
+	VMOVUPS         320(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt2
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTF32X8 32(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 160(R10), Z3
+	VBROADCASTF32X8 96(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X8 224(R10), Z3
+	VBROADCASTF32X8 160(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X8 288(R10), Z3
+	VBROADCASTF32X8 224(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X8 352(R10), Z3
+	VBROADCASTF32X8 288(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X8 416(R10), Z3
+	VBROADCASTF32X8 352(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X8 480(R10), Z3
+	VBROADCASTF32X8 416(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X8 544(R10), Z3
+	VBROADCASTF32X8 480(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X8 608(R10), Z3
+	VBROADCASTF32X8 544(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_2by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_2by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by1_14(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_2by1_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	VBROADCASTF32X8 (R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X8 64(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X8 128(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X8 192(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X8 256(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X8 320(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X8 384(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X8 448(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X8 512(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X8 576(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         192(R8), Z13
+	VMOVUPS         256(R8), Z14
+	VMOVUPS         320(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt2
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTF32X8 32(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X8 96(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X8 160(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X8 224(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X8 288(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X8 352(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X8 416(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X8 480(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X8 544(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X8 608(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
+	JNZ             row
+	MOVQ            BX, R8
+	VMAXPS          Z5, Z2, Z5
+	VPERMPS         Z5, Z0, Z5
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z6, Z2, Z6
+	VPERMPS         Z6, Z0, Z6
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z7, Z2, Z7
+	VPERMPS         Z7, Z0, Z7
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z8, Z2, Z8
+	VPERMPS         Z8, Z0, Z8
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z9, Z2, Z9
+	VPERMPS         Z9, Z0, Z9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z10, Z2, Z10
+	VPERMPS         Z10, Z0, Z10
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z11, Z2, Z11
+	VPERMPS         Z11, Z0, Z11
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z12, Z2, Z12
+	VPERMPS         Z12, Z0, Z12
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
+	DECQ            rows+48(FP)
+	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_2by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dealtAVX512_2by1_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -25235,417 +25475,393 @@ outputs:
 	VMOVAPS Z1, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z18
-	VMOVUPS         64(R9), Z19
-	VMOVUPS         128(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X8 64(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X8 128(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	VBROADCASTF32X8 (R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X8 192(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X8 64(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X8 256(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X8 128(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X8 320(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X8 192(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X8 384(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X8 256(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X8 448(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X8 320(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X8 512(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X8 384(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X8 576(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X8 448(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X8 640(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X8 512(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X8 704(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X8 576(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X8 768(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X8 640(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X8 832(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X8 704(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X8 896(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X8 768(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X8 960(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X8 832(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         192(R9), Z18
-	VMOVUPS         256(R9), Z19
-	VMOVUPS         320(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X8 96(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X8 160(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X8 896(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X8 960(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         192(R8), Z19
+	VMOVUPS         256(R8), Z20
+	VMOVUPS         320(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt3
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt3
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt3
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt3
+	XORQ            R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTF32X8 32(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X8 224(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X8 96(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X8 288(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X8 160(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X8 352(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X8 224(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X8 416(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X8 288(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X8 480(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X8 352(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X8 544(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X8 416(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X8 608(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X8 480(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X8 672(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X8 544(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X8 736(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X8 608(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X8 800(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X8 672(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X8 864(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X8 736(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X8 928(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X8 800(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X8 992(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X8 864(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X8 928(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X8 992(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z12, Z2, Z12
 	VPERMPS         Z12, Z0, Z12
-	VMOVUPS         Z12, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z13, Z2, Z13
 	VPERMPS         Z13, Z0, Z13
-	VMOVUPS         Z13, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z13, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z14, Z2, Z14
 	VPERMPS         Z14, Z0, Z14
-	VMOVUPS         Z14, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z14, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z15, Z2, Z15
 	VPERMPS         Z15, Z0, Z15
-	VMOVUPS         Z15, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z15, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z16, Z2, Z16
 	VPERMPS         Z16, Z0, Z16
-	VMOVUPS         Z16, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z16, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z17, Z2, Z17
 	VPERMPS         Z17, Z0, Z17
-	VMOVUPS         Z17, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z17, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z18, Z2, Z18
+	VPERMPS         Z18, Z0, Z18
+	VMOVUPS         Z18, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_2by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by2_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_2by2_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS         (R9), Z11
-	VMOVUPS         64(R9), Z12
-	VMOVUPS         128(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X8 64(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 128(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 192(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X8 256(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 320(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X8 384(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 448(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X8 512(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 576(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X8 640(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 704(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X8 768(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 832(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X8 896(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         192(R9), Z11
-	VMOVUPS         256(R9), Z12
-	VMOVUPS         320(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X8 96(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 160(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 224(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X8 288(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 352(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X8 416(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 480(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X8 544(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 608(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X8 672(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 736(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X8 800(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 864(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X8 928(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
-	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z5, Z2, Z5
-	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z6, Z2, Z6
-	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z7, Z2, Z7
-	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z8, Z2, Z8
-	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z9, Z2, Z9
-	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z10, Z2, Z10
-	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
-	DECQ            rows+48(FP)
-	JNZ             outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by2_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -25653,193 +25869,992 @@ outputs:
 	VMOVAPS Z1, Z9
 	VMOVAPS Z1, Z10
 	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z12
-	VMOVUPS         64(R9), Z13
-	VMOVUPS         128(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 64(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 128(R10), Z3
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTF32X8 (R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X8 192(R10), Z3
+	VBROADCASTF32X8 64(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 256(R10), Z3
+	VBROADCASTF32X8 128(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X8 320(R10), Z3
+	VBROADCASTF32X8 192(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 384(R10), Z3
+	VBROADCASTF32X8 256(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X8 448(R10), Z3
+	VBROADCASTF32X8 320(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 512(R10), Z3
+	VBROADCASTF32X8 384(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X8 576(R10), Z3
+	VBROADCASTF32X8 448(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 640(R10), Z3
+	VBROADCASTF32X8 512(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X8 704(R10), Z3
+	VBROADCASTF32X8 576(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 768(R10), Z3
+	VBROADCASTF32X8 640(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X8 832(R10), Z3
+	VBROADCASTF32X8 704(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X8 896(R10), Z3
+	VBROADCASTF32X8 768(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X8 960(R10), Z3
+	VBROADCASTF32X8 832(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X8 1024(R10), Z3
+	VBROADCASTF32X8 896(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         192(R9), Z12
-	VMOVUPS         256(R9), Z13
-	VMOVUPS         320(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X8 96(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X8 160(R10), Z3
+	VMOVUPS         192(R8), Z12
+	VMOVUPS         256(R8), Z13
+	VMOVUPS         320(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt6
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt6
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt6
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt6
+	XORQ            R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTF32X8 32(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X8 224(R10), Z3
+	VBROADCASTF32X8 96(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X8 288(R10), Z3
+	VBROADCASTF32X8 160(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X8 352(R10), Z3
+	VBROADCASTF32X8 224(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X8 416(R10), Z3
+	VBROADCASTF32X8 288(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X8 480(R10), Z3
+	VBROADCASTF32X8 352(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X8 544(R10), Z3
+	VBROADCASTF32X8 416(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X8 608(R10), Z3
+	VBROADCASTF32X8 480(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X8 672(R10), Z3
+	VBROADCASTF32X8 544(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X8 736(R10), Z3
+	VBROADCASTF32X8 608(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X8 800(R10), Z3
+	VBROADCASTF32X8 672(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X8 864(R10), Z3
+	VBROADCASTF32X8 736(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X8 928(R10), Z3
+	VBROADCASTF32X8 800(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X8 992(R10), Z3
+	VBROADCASTF32X8 864(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X8 1056(R10), Z3
+	VBROADCASTF32X8 928(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_2by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_2by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512DQ, AVX512F, MMX+
-TEXT ·dealtAVX512_2by2_14(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_2by2_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	TESTQ   R14, R14
+	JZ      dealt6
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt6
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt6
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt6
+	XORQ    R14, R14
+
+dealt6:
+	VBROADCASTF32X8 (R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X8 64(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X8 128(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X8 192(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X8 256(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X8 320(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X8 384(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X8 448(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X8 512(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X8 576(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X8 640(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X8 704(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X8 768(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X8 832(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X8 896(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X8 960(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X8 1024(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         192(R8), Z13
+	VMOVUPS         256(R8), Z14
+	VMOVUPS         320(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt7
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt7
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt7
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt7
+	XORQ            R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	TESTQ   R14, R14
+	JZ      dealt12
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt12
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt12
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt12
+	XORQ    R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	VBROADCASTF32X8 32(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X8 96(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X8 160(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X8 224(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X8 288(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X8 352(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X8 416(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X8 480(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X8 544(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X8 608(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X8 672(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X8 736(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X8 800(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X8 864(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X8 928(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X8 992(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X8 1056(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
+	JNZ             row
+	MOVQ            BX, R8
+	VMAXPS          Z5, Z2, Z5
+	VPERMPS         Z5, Z0, Z5
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z6, Z2, Z6
+	VPERMPS         Z6, Z0, Z6
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z7, Z2, Z7
+	VPERMPS         Z7, Z0, Z7
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z8, Z2, Z8
+	VPERMPS         Z8, Z0, Z8
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z9, Z2, Z9
+	VPERMPS         Z9, Z0, Z9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z10, Z2, Z10
+	VPERMPS         Z10, Z0, Z10
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z11, Z2, Z11
+	VPERMPS         Z11, Z0, Z11
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z12, Z2, Z12
+	VPERMPS         Z12, Z0, Z12
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
+	DECQ            rows+48(FP)
+	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_2by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·dealtAVX512_2by2_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -25853,517 +26868,862 @@ outputs:
 	VMOVAPS Z1, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z18
-	VMOVUPS         64(R9), Z19
-	VMOVUPS         128(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 (R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X8 64(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X8 128(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X8 192(R10), Z3
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	TESTQ   R14, R14
+	JZ      dealt6
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt6
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt6
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt6
+	XORQ    R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTF32X8 (R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X8 256(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X8 64(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X8 320(R10), Z3
+	VBROADCASTF32X8 128(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X8 384(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X8 192(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X8 448(R10), Z3
+	VBROADCASTF32X8 256(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X8 512(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X8 320(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X8 576(R10), Z3
+	VBROADCASTF32X8 384(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X8 640(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X8 448(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X8 704(R10), Z3
+	VBROADCASTF32X8 512(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X8 768(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X8 576(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X8 832(R10), Z3
+	VBROADCASTF32X8 640(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X8 896(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X8 704(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X8 960(R10), Z3
+	VBROADCASTF32X8 768(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X8 1024(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X8 832(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X8 1088(R10), Z3
+	VBROADCASTF32X8 896(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X8 1152(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X8 960(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X8 1216(R10), Z3
+	VBROADCASTF32X8 1024(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X8 1280(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X8 1088(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X8 1344(R10), Z3
+	VBROADCASTF32X8 1152(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X8 1408(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X8 1216(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X8 1472(R10), Z3
+	VBROADCASTF32X8 1280(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X8 1536(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X8 1344(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X8 1600(R10), Z3
+	VBROADCASTF32X8 1408(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X8 1664(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X8 1472(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X8 1728(R10), Z3
+	VBROADCASTF32X8 1536(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X8 1792(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X8 1600(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         192(R9), Z18
-	VMOVUPS         256(R9), Z19
-	VMOVUPS         320(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X8 32(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X8 96(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X8 160(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X8 224(R10), Z3
+	VBROADCASTF32X8 1664(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X8 1728(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X8 1792(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         192(R8), Z19
+	VMOVUPS         256(R8), Z20
+	VMOVUPS         320(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt12
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt12
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt12
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt12
+	XORQ            R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	TESTQ   R14, R14
+	JZ      dealt14
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt14
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt14
+	XORQ    R14, R14
+
+dealt14:
+	TESTQ   R14, R14
+	JZ      dealt15
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt15
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt15
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt15
+	XORQ    R14, R14
+
+dealt15:
+	TESTQ   R14, R14
+	JZ      dealt16
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt16
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt16
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt16
+	XORQ    R14, R14
+
+dealt16:
+	TESTQ   R14, R14
+	JZ      dealt17
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt17
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt17
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt17
+	XORQ    R14, R14
+
+dealt17:
+	TESTQ   R14, R14
+	JZ      dealt18
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt18
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt18
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt18
+	XORQ    R14, R14
+
+dealt18:
+	TESTQ   R14, R14
+	JZ      dealt19
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt19
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt19
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt19
+	XORQ    R14, R14
+
+dealt19:
+	TESTQ   R14, R14
+	JZ      dealt20
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt20
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt20
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt20
+	XORQ    R14, R14
+
+dealt20:
+	TESTQ   R14, R14
+	JZ      dealt21
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt21
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt21
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt21
+	XORQ    R14, R14
+
+dealt21:
+	TESTQ   R14, R14
+	JZ      dealt22
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt22
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt22
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt22
+	XORQ    R14, R14
+
+dealt22:
+	TESTQ   R14, R14
+	JZ      dealt23
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt23
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt23
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt23
+	XORQ    R14, R14
+
+dealt23:
+	VBROADCASTF32X8 32(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X8 288(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X8 96(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X8 352(R10), Z3
+	VBROADCASTF32X8 160(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X8 416(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X8 224(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X8 480(R10), Z3
+	VBROADCASTF32X8 288(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X8 544(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X8 352(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X8 608(R10), Z3
+	VBROADCASTF32X8 416(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X8 672(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X8 480(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X8 736(R10), Z3
+	VBROADCASTF32X8 544(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X8 800(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X8 608(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X8 864(R10), Z3
+	VBROADCASTF32X8 672(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X8 928(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X8 736(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X8 992(R10), Z3
+	VBROADCASTF32X8 800(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X8 1056(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X8 864(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X8 1120(R10), Z3
+	VBROADCASTF32X8 928(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X8 1184(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X8 992(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X8 1248(R10), Z3
+	VBROADCASTF32X8 1056(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X8 1312(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X8 1120(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X8 1376(R10), Z3
+	VBROADCASTF32X8 1184(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X8 1440(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X8 1248(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X8 1504(R10), Z3
+	VBROADCASTF32X8 1312(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X8 1568(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X8 1376(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X8 1632(R10), Z3
+	VBROADCASTF32X8 1440(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X8 1696(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X8 1504(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X8 1760(R10), Z3
+	VBROADCASTF32X8 1568(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X8 1824(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X8 1632(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	ADDQ            $0x00000180, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	VBROADCASTF32X8 1696(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X8 1760(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X8 1824(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	ADDQ            $0x00000180, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z12, Z2, Z12
 	VPERMPS         Z12, Z0, Z12
-	VMOVUPS         Z12, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z13, Z2, Z13
 	VPERMPS         Z13, Z0, Z13
-	VMOVUPS         Z13, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z13, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z14, Z2, Z14
 	VPERMPS         Z14, Z0, Z14
-	VMOVUPS         Z14, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z14, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z15, Z2, Z15
 	VPERMPS         Z15, Z0, Z15
-	VMOVUPS         Z15, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z15, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z16, Z2, Z16
 	VPERMPS         Z16, Z0, Z16
-	VMOVUPS         Z16, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z16, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z17, Z2, Z17
 	VPERMPS         Z17, Z0, Z17
-	VMOVUPS         Z17, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z17, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z18, Z2, Z18
+	VPERMPS         Z18, Z0, Z18
+	VMOVUPS         Z18, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_4by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by1_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_4by1_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS         (R9), Z11
-	VMOVUPS         64(R9), Z12
-	VMOVUPS         128(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 64(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 128(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 192(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 256(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 320(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 384(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 448(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 512(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         192(R9), Z11
-	VMOVUPS         256(R9), Z12
-	VMOVUPS         320(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 80(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 144(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 208(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 272(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 336(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 400(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 464(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 528(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         384(R9), Z11
-	VMOVUPS         448(R9), Z12
-	VMOVUPS         512(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 96(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 160(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 224(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 288(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 352(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 416(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 480(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 544(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         576(R9), Z11
-	VMOVUPS         640(R9), Z12
-	VMOVUPS         704(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 112(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 176(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 240(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z12, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 304(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z12, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 368(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z12, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 432(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z12, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 496(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 560(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
-	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z5, Z2, Z5
-	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z6, Z2, Z6
-	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z7, Z2, Z7
-	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z8, Z2, Z8
-	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z9, Z2, Z9
-	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z10, Z2, Z10
-	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
-	DECQ            rows+48(FP)
-	JNZ             outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by1_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -26371,240 +27731,670 @@ outputs:
 	VMOVAPS Z1, Z9
 	VMOVAPS Z1, Z10
 	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z12
-	VMOVUPS         64(R9), Z13
-	VMOVUPS         128(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 64(R10), Z3
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	VBROADCASTF32X4 (R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 128(R10), Z3
+	VBROADCASTF32X4 64(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 192(R10), Z3
+	VBROADCASTF32X4 128(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 256(R10), Z3
+	VBROADCASTF32X4 192(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 320(R10), Z3
+	VBROADCASTF32X4 256(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 384(R10), Z3
+	VBROADCASTF32X4 320(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 448(R10), Z3
+	VBROADCASTF32X4 384(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 512(R10), Z3
+	VBROADCASTF32X4 448(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 576(R10), Z3
+	VBROADCASTF32X4 512(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         192(R9), Z12
-	VMOVUPS         256(R9), Z13
-	VMOVUPS         320(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 80(R10), Z3
+	VMOVUPS         192(R8), Z12
+	VMOVUPS         256(R8), Z13
+	VMOVUPS         320(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt1
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt1
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt1
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt1
+	XORQ            R14, R14
+
+dealt1:
+	VBROADCASTF32X4 16(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 144(R10), Z3
+	VBROADCASTF32X4 80(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 208(R10), Z3
+	VBROADCASTF32X4 144(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 272(R10), Z3
+	VBROADCASTF32X4 208(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 336(R10), Z3
+	VBROADCASTF32X4 272(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 400(R10), Z3
+	VBROADCASTF32X4 336(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 464(R10), Z3
+	VBROADCASTF32X4 400(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 528(R10), Z3
+	VBROADCASTF32X4 464(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 592(R10), Z3
+	VBROADCASTF32X4 528(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         384(R9), Z12
-	VMOVUPS         448(R9), Z13
-	VMOVUPS         512(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 96(R10), Z3
+	VMOVUPS         384(R8), Z12
+	VMOVUPS         448(R8), Z13
+	VMOVUPS         512(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt2
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	VBROADCASTF32X4 32(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 160(R10), Z3
+	VBROADCASTF32X4 96(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 224(R10), Z3
+	VBROADCASTF32X4 160(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 288(R10), Z3
+	VBROADCASTF32X4 224(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 352(R10), Z3
+	VBROADCASTF32X4 288(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 416(R10), Z3
+	VBROADCASTF32X4 352(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 480(R10), Z3
+	VBROADCASTF32X4 416(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 544(R10), Z3
+	VBROADCASTF32X4 480(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 608(R10), Z3
+	VBROADCASTF32X4 544(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         576(R9), Z12
-	VMOVUPS         640(R9), Z13
-	VMOVUPS         704(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 112(R10), Z3
+	VMOVUPS         576(R8), Z12
+	VMOVUPS         640(R8), Z13
+	VMOVUPS         704(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt3
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt3
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt3
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt3
+	XORQ            R14, R14
+
+dealt3:
+	VBROADCASTF32X4 48(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 176(R10), Z3
+	VBROADCASTF32X4 112(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z13, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 240(R10), Z3
+	VBROADCASTF32X4 176(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z13, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 304(R10), Z3
+	VBROADCASTF32X4 240(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z13, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 368(R10), Z3
+	VBROADCASTF32X4 304(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z13, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 432(R10), Z3
+	VBROADCASTF32X4 368(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z13, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 496(R10), Z3
+	VBROADCASTF32X4 432(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z13, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 560(R10), Z3
+	VBROADCASTF32X4 496(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 624(R10), Z3
+	VBROADCASTF32X4 560(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_4by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_4by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by1_14(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_4by1_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	VBROADCASTF32X4 (R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 64(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 128(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 192(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 256(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 320(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 384(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 448(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 512(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 576(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         192(R8), Z13
+	VMOVUPS         256(R8), Z14
+	VMOVUPS         320(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt1
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt1
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt1
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt1
+	XORQ            R14, R14
+
+dealt1:
+	VBROADCASTF32X4 16(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 80(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 144(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 208(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 272(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 336(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 400(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 464(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 528(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 592(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         384(R8), Z13
+	VMOVUPS         448(R8), Z14
+	VMOVUPS         512(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt2
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	VBROADCASTF32X4 32(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 96(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 160(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 224(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 288(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 352(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 416(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 480(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 544(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 608(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         576(R8), Z13
+	VMOVUPS         640(R8), Z14
+	VMOVUPS         704(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt3
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt3
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt3
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt3
+	XORQ            R14, R14
+
+dealt3:
+	VBROADCASTF32X4 48(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 112(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 176(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z14, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 240(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z14, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 304(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z14, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 368(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z14, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 432(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z14, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 496(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z14, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 560(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 624(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
+	JNZ             row
+	MOVQ            BX, R8
+	VMAXPS          Z5, Z2, Z5
+	VPERMPS         Z5, Z0, Z5
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z6, Z2, Z6
+	VPERMPS         Z6, Z0, Z6
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z7, Z2, Z7
+	VPERMPS         Z7, Z0, Z7
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z8, Z2, Z8
+	VPERMPS         Z8, Z0, Z8
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z9, Z2, Z9
+	VPERMPS         Z9, Z0, Z9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z10, Z2, Z10
+	VPERMPS         Z10, Z0, Z10
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z11, Z2, Z11
+	VPERMPS         Z11, Z0, Z11
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z12, Z2, Z12
+	VPERMPS         Z12, Z0, Z12
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
+	DECQ            rows+48(FP)
+	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_4by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dealtAVX512_4by1_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -26618,621 +28408,565 @@ outputs:
 	VMOVAPS Z1, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z18
-	VMOVUPS         64(R9), Z19
-	VMOVUPS         128(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 64(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 128(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	VBROADCASTF32X4 (R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 192(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X4 64(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 256(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X4 128(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 320(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 192(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 384(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 256(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 448(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 320(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 512(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 384(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 576(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 448(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 640(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 512(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 704(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 576(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 768(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 640(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 832(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 704(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 896(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 768(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 960(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 832(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         192(R9), Z18
-	VMOVUPS         256(R9), Z19
-	VMOVUPS         320(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 80(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 144(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 896(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 960(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         192(R8), Z19
+	VMOVUPS         256(R8), Z20
+	VMOVUPS         320(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt2
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt2
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt2
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt2
+	XORQ            R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTF32X4 16(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 208(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X4 80(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 272(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X4 144(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 336(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 208(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 400(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 272(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 464(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 336(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 528(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 400(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 592(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 464(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 656(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 528(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 720(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 592(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 784(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 656(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 848(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 720(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 912(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 784(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 976(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 848(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         384(R9), Z18
-	VMOVUPS         448(R9), Z19
-	VMOVUPS         512(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 96(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 160(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 912(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 976(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         384(R8), Z19
+	VMOVUPS         448(R8), Z20
+	VMOVUPS         512(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt4
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt4
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt4
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt4
+	XORQ            R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTF32X4 32(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 224(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X4 96(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 288(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X4 160(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 352(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 224(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 416(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 288(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 480(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 352(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 544(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 416(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 608(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 480(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 672(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 544(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 736(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 608(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 800(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 672(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 864(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 736(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 928(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 800(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 992(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 864(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         576(R9), Z18
-	VMOVUPS         640(R9), Z19
-	VMOVUPS         704(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 112(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 176(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 928(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 992(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         576(R8), Z19
+	VMOVUPS         640(R8), Z20
+	VMOVUPS         704(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt6
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt6
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt6
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt6
+	XORQ            R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	VBROADCASTF32X4 48(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 240(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VBROADCASTF32X4 112(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 304(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VBROADCASTF32X4 176(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 368(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 240(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 432(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 304(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 496(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 368(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 560(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 432(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 624(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 496(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 688(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 560(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 752(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 624(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 816(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 688(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 880(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 752(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 944(R10), Z3
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 816(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 1008(R10), Z3
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 880(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
 	VFMADD231PS     Z3, Z20, Z17
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 944(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 1008(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z12, Z2, Z12
 	VPERMPS         Z12, Z0, Z12
-	VMOVUPS         Z12, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z13, Z2, Z13
 	VPERMPS         Z13, Z0, Z13
-	VMOVUPS         Z13, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z13, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z14, Z2, Z14
 	VPERMPS         Z14, Z0, Z14
-	VMOVUPS         Z14, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z14, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z15, Z2, Z15
 	VPERMPS         Z15, Z0, Z15
-	VMOVUPS         Z15, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z15, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z16, Z2, Z16
 	VPERMPS         Z16, Z0, Z16
-	VMOVUPS         Z16, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z16, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z17, Z2, Z17
 	VPERMPS         Z17, Z0, Z17
-	VMOVUPS         Z17, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z17, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z18, Z2, Z18
+	VPERMPS         Z18, Z0, Z18
+	VMOVUPS         Z18, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_4by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by2_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_4by2_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS         (R9), Z11
-	VMOVUPS         64(R9), Z12
-	VMOVUPS         128(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 64(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 128(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 192(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X4 256(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 320(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X4 384(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 448(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X4 512(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 576(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X4 640(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 704(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X4 768(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 832(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X4 896(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         192(R9), Z11
-	VMOVUPS         256(R9), Z12
-	VMOVUPS         320(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 80(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 144(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 208(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X4 272(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 336(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X4 400(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 464(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X4 528(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 592(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X4 656(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 720(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X4 784(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 848(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X4 912(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         384(R9), Z11
-	VMOVUPS         448(R9), Z12
-	VMOVUPS         512(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 96(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 160(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 224(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X4 288(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 352(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X4 416(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 480(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X4 544(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 608(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X4 672(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 736(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X4 800(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 864(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X4 928(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	VMOVUPS         576(R9), Z11
-	VMOVUPS         640(R9), Z12
-	VMOVUPS         704(R9), Z13
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z11, Z4
-	VBROADCASTF32X4 112(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 176(R10), Z3
-	VFMADD231PS     Z3, Z11, Z5
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 240(R10), Z3
-	VFMADD231PS     Z3, Z12, Z5
-	VBROADCASTF32X4 304(R10), Z3
-	VFMADD231PS     Z3, Z11, Z6
-	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 368(R10), Z3
-	VFMADD231PS     Z3, Z12, Z6
-	VBROADCASTF32X4 432(R10), Z3
-	VFMADD231PS     Z3, Z11, Z7
-	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 496(R10), Z3
-	VFMADD231PS     Z3, Z12, Z7
-	VBROADCASTF32X4 560(R10), Z3
-	VFMADD231PS     Z3, Z11, Z8
-	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 624(R10), Z3
-	VFMADD231PS     Z3, Z12, Z8
-	VBROADCASTF32X4 688(R10), Z3
-	VFMADD231PS     Z3, Z11, Z9
-	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 752(R10), Z3
-	VFMADD231PS     Z3, Z12, Z9
-	VBROADCASTF32X4 816(R10), Z3
-	VFMADD231PS     Z3, Z11, Z10
-	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 880(R10), Z3
-	VFMADD231PS     Z3, Z12, Z10
-	VBROADCASTF32X4 944(R10), Z3
-	VFMADD231PS     Z3, Z13, Z10
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
-	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z5, Z2, Z5
-	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z6, Z2, Z6
-	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z7, Z2, Z7
-	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z8, Z2, Z8
-	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z9, Z2, Z9
-	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
-	VMAXPS          Z10, Z2, Z10
-	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
-	DECQ            rows+48(FP)
-	JNZ             outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by2_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -27240,285 +28974,1208 @@ outputs:
 	VMOVAPS Z1, Z9
 	VMOVAPS Z1, Z10
 	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z12
-	VMOVUPS         64(R9), Z13
-	VMOVUPS         128(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 64(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 128(R10), Z3
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	VBROADCASTF32X4 (R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 192(R10), Z3
+	VBROADCASTF32X4 64(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 256(R10), Z3
+	VBROADCASTF32X4 128(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 320(R10), Z3
+	VBROADCASTF32X4 192(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 384(R10), Z3
+	VBROADCASTF32X4 256(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 448(R10), Z3
+	VBROADCASTF32X4 320(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 512(R10), Z3
+	VBROADCASTF32X4 384(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 576(R10), Z3
+	VBROADCASTF32X4 448(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 640(R10), Z3
+	VBROADCASTF32X4 512(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 704(R10), Z3
+	VBROADCASTF32X4 576(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 768(R10), Z3
+	VBROADCASTF32X4 640(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 832(R10), Z3
+	VBROADCASTF32X4 704(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X4 896(R10), Z3
+	VBROADCASTF32X4 768(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 960(R10), Z3
+	VBROADCASTF32X4 832(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X4 1024(R10), Z3
+	VBROADCASTF32X4 896(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         192(R9), Z12
-	VMOVUPS         256(R9), Z13
-	VMOVUPS         320(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 80(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 144(R10), Z3
+	VMOVUPS         192(R8), Z12
+	VMOVUPS         256(R8), Z13
+	VMOVUPS         320(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt3
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt3
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt3
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt3
+	XORQ            R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTF32X4 16(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 208(R10), Z3
+	VBROADCASTF32X4 80(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 272(R10), Z3
+	VBROADCASTF32X4 144(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 336(R10), Z3
+	VBROADCASTF32X4 208(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 400(R10), Z3
+	VBROADCASTF32X4 272(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 464(R10), Z3
+	VBROADCASTF32X4 336(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 528(R10), Z3
+	VBROADCASTF32X4 400(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 592(R10), Z3
+	VBROADCASTF32X4 464(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 656(R10), Z3
+	VBROADCASTF32X4 528(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 720(R10), Z3
+	VBROADCASTF32X4 592(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 784(R10), Z3
+	VBROADCASTF32X4 656(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 848(R10), Z3
+	VBROADCASTF32X4 720(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X4 912(R10), Z3
+	VBROADCASTF32X4 784(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 976(R10), Z3
+	VBROADCASTF32X4 848(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X4 1040(R10), Z3
+	VBROADCASTF32X4 912(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         384(R9), Z12
-	VMOVUPS         448(R9), Z13
-	VMOVUPS         512(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 96(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 160(R10), Z3
+	VMOVUPS         384(R8), Z12
+	VMOVUPS         448(R8), Z13
+	VMOVUPS         512(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt6
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt6
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt6
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt6
+	XORQ            R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	VBROADCASTF32X4 32(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 224(R10), Z3
+	VBROADCASTF32X4 96(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 288(R10), Z3
+	VBROADCASTF32X4 160(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 352(R10), Z3
+	VBROADCASTF32X4 224(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 416(R10), Z3
+	VBROADCASTF32X4 288(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 480(R10), Z3
+	VBROADCASTF32X4 352(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 544(R10), Z3
+	VBROADCASTF32X4 416(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 608(R10), Z3
+	VBROADCASTF32X4 480(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 672(R10), Z3
+	VBROADCASTF32X4 544(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 736(R10), Z3
+	VBROADCASTF32X4 608(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 800(R10), Z3
+	VBROADCASTF32X4 672(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 864(R10), Z3
+	VBROADCASTF32X4 736(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X4 928(R10), Z3
+	VBROADCASTF32X4 800(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 992(R10), Z3
+	VBROADCASTF32X4 864(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X4 1056(R10), Z3
+	VBROADCASTF32X4 928(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	VMOVUPS         576(R9), Z12
-	VMOVUPS         640(R9), Z13
-	VMOVUPS         704(R9), Z14
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z12, Z4
-	VBROADCASTF32X4 112(R10), Z3
-	VFMADD231PS     Z3, Z13, Z4
-	VBROADCASTF32X4 176(R10), Z3
+	VMOVUPS         576(R8), Z12
+	VMOVUPS         640(R8), Z13
+	VMOVUPS         704(R8), Z14
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt9
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt9
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt9
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt9
+	XORQ            R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTF32X4 48(R9), Z3
 	VFMADD231PS     Z3, Z12, Z5
-	VFMADD231PS     Z3, Z14, Z4
-	VBROADCASTF32X4 240(R10), Z3
+	VBROADCASTF32X4 112(R9), Z3
 	VFMADD231PS     Z3, Z13, Z5
-	VBROADCASTF32X4 304(R10), Z3
+	VBROADCASTF32X4 176(R9), Z3
 	VFMADD231PS     Z3, Z12, Z6
 	VFMADD231PS     Z3, Z14, Z5
-	VBROADCASTF32X4 368(R10), Z3
+	VBROADCASTF32X4 240(R9), Z3
 	VFMADD231PS     Z3, Z13, Z6
-	VBROADCASTF32X4 432(R10), Z3
+	VBROADCASTF32X4 304(R9), Z3
 	VFMADD231PS     Z3, Z12, Z7
 	VFMADD231PS     Z3, Z14, Z6
-	VBROADCASTF32X4 496(R10), Z3
+	VBROADCASTF32X4 368(R9), Z3
 	VFMADD231PS     Z3, Z13, Z7
-	VBROADCASTF32X4 560(R10), Z3
+	VBROADCASTF32X4 432(R9), Z3
 	VFMADD231PS     Z3, Z12, Z8
 	VFMADD231PS     Z3, Z14, Z7
-	VBROADCASTF32X4 624(R10), Z3
+	VBROADCASTF32X4 496(R9), Z3
 	VFMADD231PS     Z3, Z13, Z8
-	VBROADCASTF32X4 688(R10), Z3
+	VBROADCASTF32X4 560(R9), Z3
 	VFMADD231PS     Z3, Z12, Z9
 	VFMADD231PS     Z3, Z14, Z8
-	VBROADCASTF32X4 752(R10), Z3
+	VBROADCASTF32X4 624(R9), Z3
 	VFMADD231PS     Z3, Z13, Z9
-	VBROADCASTF32X4 816(R10), Z3
+	VBROADCASTF32X4 688(R9), Z3
 	VFMADD231PS     Z3, Z12, Z10
 	VFMADD231PS     Z3, Z14, Z9
-	VBROADCASTF32X4 880(R10), Z3
+	VBROADCASTF32X4 752(R9), Z3
 	VFMADD231PS     Z3, Z13, Z10
-	VBROADCASTF32X4 944(R10), Z3
+	VBROADCASTF32X4 816(R9), Z3
 	VFMADD231PS     Z3, Z12, Z11
 	VFMADD231PS     Z3, Z14, Z10
-	VBROADCASTF32X4 1008(R10), Z3
+	VBROADCASTF32X4 880(R9), Z3
 	VFMADD231PS     Z3, Z13, Z11
-	VBROADCASTF32X4 1072(R10), Z3
+	VBROADCASTF32X4 944(R9), Z3
 	VFMADD231PS     Z3, Z14, Z11
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_4by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_4by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_4by2_14(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_4by2_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTF32X4 (R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 64(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 128(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 192(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X4 256(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 320(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X4 384(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 448(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X4 512(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 576(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X4 640(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 704(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X4 768(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 832(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X4 896(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 960(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X4 1024(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         192(R8), Z13
+	VMOVUPS         256(R8), Z14
+	VMOVUPS         320(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt4
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt4
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt4
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt4
+	XORQ            R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	TESTQ   R14, R14
+	JZ      dealt6
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt6
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt6
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt6
+	XORQ    R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	VBROADCASTF32X4 16(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 80(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 144(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 208(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X4 272(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 336(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X4 400(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 464(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X4 528(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 592(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X4 656(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 720(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X4 784(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 848(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X4 912(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 976(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X4 1040(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         384(R8), Z13
+	VMOVUPS         448(R8), Z14
+	VMOVUPS         512(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt8
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt8
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt8
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt8
+	XORQ            R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTF32X4 32(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 96(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 160(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 224(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X4 288(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 352(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X4 416(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 480(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X4 544(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 608(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X4 672(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 736(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X4 800(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 864(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X4 928(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 992(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X4 1056(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	VMOVUPS         576(R8), Z13
+	VMOVUPS         640(R8), Z14
+	VMOVUPS         704(R8), Z15
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt12
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt12
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt12
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt12
+	XORQ            R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	TESTQ   R14, R14
+	JZ      dealt14
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt14
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt14
+	XORQ    R14, R14
+
+dealt14:
+	TESTQ   R14, R14
+	JZ      dealt15
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt15
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt15
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt15
+	XORQ    R14, R14
+
+dealt15:
+	VBROADCASTF32X4 48(R9), Z3
+	VFMADD231PS     Z3, Z13, Z5
+	VBROADCASTF32X4 112(R9), Z3
+	VFMADD231PS     Z3, Z14, Z5
+	VBROADCASTF32X4 176(R9), Z3
+	VFMADD231PS     Z3, Z13, Z6
+	VFMADD231PS     Z3, Z15, Z5
+	VBROADCASTF32X4 240(R9), Z3
+	VFMADD231PS     Z3, Z14, Z6
+	VBROADCASTF32X4 304(R9), Z3
+	VFMADD231PS     Z3, Z13, Z7
+	VFMADD231PS     Z3, Z15, Z6
+	VBROADCASTF32X4 368(R9), Z3
+	VFMADD231PS     Z3, Z14, Z7
+	VBROADCASTF32X4 432(R9), Z3
+	VFMADD231PS     Z3, Z13, Z8
+	VFMADD231PS     Z3, Z15, Z7
+	VBROADCASTF32X4 496(R9), Z3
+	VFMADD231PS     Z3, Z14, Z8
+	VBROADCASTF32X4 560(R9), Z3
+	VFMADD231PS     Z3, Z13, Z9
+	VFMADD231PS     Z3, Z15, Z8
+	VBROADCASTF32X4 624(R9), Z3
+	VFMADD231PS     Z3, Z14, Z9
+	VBROADCASTF32X4 688(R9), Z3
+	VFMADD231PS     Z3, Z13, Z10
+	VFMADD231PS     Z3, Z15, Z9
+	VBROADCASTF32X4 752(R9), Z3
+	VFMADD231PS     Z3, Z14, Z10
+	VBROADCASTF32X4 816(R9), Z3
+	VFMADD231PS     Z3, Z13, Z11
+	VFMADD231PS     Z3, Z15, Z10
+	VBROADCASTF32X4 880(R9), Z3
+	VFMADD231PS     Z3, Z14, Z11
+	VBROADCASTF32X4 944(R9), Z3
+	VFMADD231PS     Z3, Z13, Z12
+	VFMADD231PS     Z3, Z15, Z11
+	VBROADCASTF32X4 1008(R9), Z3
+	VFMADD231PS     Z3, Z14, Z12
+	VBROADCASTF32X4 1072(R9), Z3
+	VFMADD231PS     Z3, Z15, Z12
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
+	JNZ             row
+	MOVQ            BX, R8
+	VMAXPS          Z5, Z2, Z5
+	VPERMPS         Z5, Z0, Z5
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z6, Z2, Z6
+	VPERMPS         Z6, Z0, Z6
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z7, Z2, Z7
+	VPERMPS         Z7, Z0, Z7
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z8, Z2, Z8
+	VPERMPS         Z8, Z0, Z8
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z9, Z2, Z9
+	VPERMPS         Z9, Z0, Z9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z10, Z2, Z10
+	VPERMPS         Z10, Z0, Z10
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z11, Z2, Z11
+	VPERMPS         Z11, Z0, Z11
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z12, Z2, Z12
+	VPERMPS         Z12, Z0, Z12
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
+	DECQ            rows+48(FP)
+	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_4by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dealtAVX512_4by2_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -27532,1186 +30189,1559 @@ outputs:
 	VMOVAPS Z1, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS         (R9), Z18
-	VMOVUPS         64(R9), Z19
-	VMOVUPS         128(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 (R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 64(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 128(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 192(R10), Z3
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTF32X4 (R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X4 256(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X4 64(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 320(R10), Z3
+	VBROADCASTF32X4 128(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X4 384(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 192(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 448(R10), Z3
+	VBROADCASTF32X4 256(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X4 512(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 320(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 576(R10), Z3
+	VBROADCASTF32X4 384(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X4 640(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 448(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 704(R10), Z3
+	VBROADCASTF32X4 512(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X4 768(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 576(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 832(R10), Z3
+	VBROADCASTF32X4 640(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X4 896(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 704(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 960(R10), Z3
+	VBROADCASTF32X4 768(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X4 1024(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 832(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 1088(R10), Z3
+	VBROADCASTF32X4 896(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X4 1152(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 960(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 1216(R10), Z3
+	VBROADCASTF32X4 1024(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X4 1280(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 1088(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 1344(R10), Z3
+	VBROADCASTF32X4 1152(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X4 1408(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 1216(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 1472(R10), Z3
+	VBROADCASTF32X4 1280(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X4 1536(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 1344(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 1600(R10), Z3
+	VBROADCASTF32X4 1408(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X4 1664(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 1472(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 1728(R10), Z3
+	VBROADCASTF32X4 1536(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X4 1792(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 1600(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         192(R9), Z18
-	VMOVUPS         256(R9), Z19
-	VMOVUPS         320(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 16(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 80(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 144(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 208(R10), Z3
+	VBROADCASTF32X4 1664(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 1728(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X4 1792(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         192(R8), Z19
+	VMOVUPS         256(R8), Z20
+	VMOVUPS         320(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt6
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt6
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt6
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt6
+	XORQ            R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTF32X4 16(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X4 272(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X4 80(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 336(R10), Z3
+	VBROADCASTF32X4 144(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X4 400(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 208(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 464(R10), Z3
+	VBROADCASTF32X4 272(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X4 528(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 336(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 592(R10), Z3
+	VBROADCASTF32X4 400(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X4 656(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 464(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 720(R10), Z3
+	VBROADCASTF32X4 528(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X4 784(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 592(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 848(R10), Z3
+	VBROADCASTF32X4 656(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X4 912(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 720(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 976(R10), Z3
+	VBROADCASTF32X4 784(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X4 1040(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 848(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 1104(R10), Z3
+	VBROADCASTF32X4 912(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X4 1168(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 976(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 1232(R10), Z3
+	VBROADCASTF32X4 1040(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X4 1296(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 1104(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 1360(R10), Z3
+	VBROADCASTF32X4 1168(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X4 1424(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 1232(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 1488(R10), Z3
+	VBROADCASTF32X4 1296(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X4 1552(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 1360(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 1616(R10), Z3
+	VBROADCASTF32X4 1424(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X4 1680(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 1488(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 1744(R10), Z3
+	VBROADCASTF32X4 1552(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X4 1808(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 1616(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         384(R9), Z18
-	VMOVUPS         448(R9), Z19
-	VMOVUPS         512(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 32(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 96(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 160(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 224(R10), Z3
+	VBROADCASTF32X4 1680(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 1744(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X4 1808(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         384(R8), Z19
+	VMOVUPS         448(R8), Z20
+	VMOVUPS         512(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt12
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt12
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt12
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt12
+	XORQ            R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	TESTQ   R14, R14
+	JZ      dealt14
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt14
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt14
+	XORQ    R14, R14
+
+dealt14:
+	TESTQ   R14, R14
+	JZ      dealt15
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt15
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt15
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt15
+	XORQ    R14, R14
+
+dealt15:
+	TESTQ   R14, R14
+	JZ      dealt16
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt16
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt16
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt16
+	XORQ    R14, R14
+
+dealt16:
+	TESTQ   R14, R14
+	JZ      dealt17
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt17
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt17
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt17
+	XORQ    R14, R14
+
+dealt17:
+	VBROADCASTF32X4 32(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X4 288(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X4 96(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 352(R10), Z3
+	VBROADCASTF32X4 160(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X4 416(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 224(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 480(R10), Z3
+	VBROADCASTF32X4 288(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X4 544(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 352(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 608(R10), Z3
+	VBROADCASTF32X4 416(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X4 672(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 480(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 736(R10), Z3
+	VBROADCASTF32X4 544(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X4 800(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 608(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 864(R10), Z3
+	VBROADCASTF32X4 672(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X4 928(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 736(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 992(R10), Z3
+	VBROADCASTF32X4 800(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X4 1056(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 864(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 1120(R10), Z3
+	VBROADCASTF32X4 928(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X4 1184(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 992(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 1248(R10), Z3
+	VBROADCASTF32X4 1056(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X4 1312(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 1120(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 1376(R10), Z3
+	VBROADCASTF32X4 1184(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X4 1440(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 1248(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 1504(R10), Z3
+	VBROADCASTF32X4 1312(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X4 1568(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 1376(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 1632(R10), Z3
+	VBROADCASTF32X4 1440(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X4 1696(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 1504(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 1760(R10), Z3
+	VBROADCASTF32X4 1568(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X4 1824(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 1632(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	VMOVUPS         576(R9), Z18
-	VMOVUPS         640(R9), Z19
-	VMOVUPS         704(R9), Z20
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	PREFETCHT1      (DI)
-	ADDQ            R8, DI
-	VBROADCASTF32X4 48(R10), Z3
-	VFMADD231PS     Z3, Z18, Z4
-	VBROADCASTF32X4 112(R10), Z3
-	VFMADD231PS     Z3, Z19, Z4
-	VBROADCASTF32X4 176(R10), Z3
-	VFMADD231PS     Z3, Z18, Z5
-	VFMADD231PS     Z3, Z20, Z4
-	VBROADCASTF32X4 240(R10), Z3
+	VBROADCASTF32X4 1696(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 1760(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X4 1824(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	VMOVUPS         576(R8), Z19
+	VMOVUPS         640(R8), Z20
+	VMOVUPS         704(R8), Z21
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	PREFETCHT1      (SI)
+	ADDQ            DI, SI
+	TESTQ           R14, R14
+	JZ              dealt18
+	VPERMPS         (R13), Z4, Z3
+	VMOVUPS         Z3, (R12)
+	ADDQ            64(R11), R13
+	ADDQ            R15, R12
+	DECQ            R14
+	JNZ             dealt18
+	MOVQ            40(R11), R14
+	ADDQ            72(R11), R12
+	ADDQ            80(R11), R13
+	DECQ            24(R11)
+	JNZ             dealt18
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
+	MOVQ            48(R11), R14
+	MOVQ            R14, 24(R11)
+	MOVQ            40(R11), R14
+	DECQ            32(R11)
+	JNZ             dealt18
+	XORQ            R14, R14
+
+dealt18:
+	TESTQ   R14, R14
+	JZ      dealt19
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt19
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt19
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt19
+	XORQ    R14, R14
+
+dealt19:
+	TESTQ   R14, R14
+	JZ      dealt20
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt20
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt20
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt20
+	XORQ    R14, R14
+
+dealt20:
+	TESTQ   R14, R14
+	JZ      dealt21
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt21
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt21
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt21
+	XORQ    R14, R14
+
+dealt21:
+	TESTQ   R14, R14
+	JZ      dealt22
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt22
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt22
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt22
+	XORQ    R14, R14
+
+dealt22:
+	TESTQ   R14, R14
+	JZ      dealt23
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt23
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt23
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt23
+	XORQ    R14, R14
+
+dealt23:
+	VBROADCASTF32X4 48(R9), Z3
 	VFMADD231PS     Z3, Z19, Z5
-	VBROADCASTF32X4 304(R10), Z3
-	VFMADD231PS     Z3, Z18, Z6
+	VBROADCASTF32X4 112(R9), Z3
 	VFMADD231PS     Z3, Z20, Z5
-	VBROADCASTF32X4 368(R10), Z3
+	VBROADCASTF32X4 176(R9), Z3
 	VFMADD231PS     Z3, Z19, Z6
-	VBROADCASTF32X4 432(R10), Z3
-	VFMADD231PS     Z3, Z18, Z7
+	VFMADD231PS     Z3, Z21, Z5
+	VBROADCASTF32X4 240(R9), Z3
 	VFMADD231PS     Z3, Z20, Z6
-	VBROADCASTF32X4 496(R10), Z3
+	VBROADCASTF32X4 304(R9), Z3
 	VFMADD231PS     Z3, Z19, Z7
-	VBROADCASTF32X4 560(R10), Z3
-	VFMADD231PS     Z3, Z18, Z8
+	VFMADD231PS     Z3, Z21, Z6
+	VBROADCASTF32X4 368(R9), Z3
 	VFMADD231PS     Z3, Z20, Z7
-	VBROADCASTF32X4 624(R10), Z3
+	VBROADCASTF32X4 432(R9), Z3
 	VFMADD231PS     Z3, Z19, Z8
-	VBROADCASTF32X4 688(R10), Z3
-	VFMADD231PS     Z3, Z18, Z9
+	VFMADD231PS     Z3, Z21, Z7
+	VBROADCASTF32X4 496(R9), Z3
 	VFMADD231PS     Z3, Z20, Z8
-	VBROADCASTF32X4 752(R10), Z3
+	VBROADCASTF32X4 560(R9), Z3
 	VFMADD231PS     Z3, Z19, Z9
-	VBROADCASTF32X4 816(R10), Z3
-	VFMADD231PS     Z3, Z18, Z10
+	VFMADD231PS     Z3, Z21, Z8
+	VBROADCASTF32X4 624(R9), Z3
 	VFMADD231PS     Z3, Z20, Z9
-	VBROADCASTF32X4 880(R10), Z3
+	VBROADCASTF32X4 688(R9), Z3
 	VFMADD231PS     Z3, Z19, Z10
-	VBROADCASTF32X4 944(R10), Z3
-	VFMADD231PS     Z3, Z18, Z11
+	VFMADD231PS     Z3, Z21, Z9
+	VBROADCASTF32X4 752(R9), Z3
 	VFMADD231PS     Z3, Z20, Z10
-	VBROADCASTF32X4 1008(R10), Z3
+	VBROADCASTF32X4 816(R9), Z3
 	VFMADD231PS     Z3, Z19, Z11
-	VBROADCASTF32X4 1072(R10), Z3
-	VFMADD231PS     Z3, Z18, Z12
+	VFMADD231PS     Z3, Z21, Z10
+	VBROADCASTF32X4 880(R9), Z3
 	VFMADD231PS     Z3, Z20, Z11
-	VBROADCASTF32X4 1136(R10), Z3
+	VBROADCASTF32X4 944(R9), Z3
 	VFMADD231PS     Z3, Z19, Z12
-	VBROADCASTF32X4 1200(R10), Z3
-	VFMADD231PS     Z3, Z18, Z13
+	VFMADD231PS     Z3, Z21, Z11
+	VBROADCASTF32X4 1008(R9), Z3
 	VFMADD231PS     Z3, Z20, Z12
-	VBROADCASTF32X4 1264(R10), Z3
+	VBROADCASTF32X4 1072(R9), Z3
 	VFMADD231PS     Z3, Z19, Z13
-	VBROADCASTF32X4 1328(R10), Z3
-	VFMADD231PS     Z3, Z18, Z14
+	VFMADD231PS     Z3, Z21, Z12
+	VBROADCASTF32X4 1136(R9), Z3
 	VFMADD231PS     Z3, Z20, Z13
-	VBROADCASTF32X4 1392(R10), Z3
+	VBROADCASTF32X4 1200(R9), Z3
 	VFMADD231PS     Z3, Z19, Z14
-	VBROADCASTF32X4 1456(R10), Z3
-	VFMADD231PS     Z3, Z18, Z15
+	VFMADD231PS     Z3, Z21, Z13
+	VBROADCASTF32X4 1264(R9), Z3
 	VFMADD231PS     Z3, Z20, Z14
-	VBROADCASTF32X4 1520(R10), Z3
+	VBROADCASTF32X4 1328(R9), Z3
 	VFMADD231PS     Z3, Z19, Z15
-	VBROADCASTF32X4 1584(R10), Z3
-	VFMADD231PS     Z3, Z18, Z16
+	VFMADD231PS     Z3, Z21, Z14
+	VBROADCASTF32X4 1392(R9), Z3
 	VFMADD231PS     Z3, Z20, Z15
-	VBROADCASTF32X4 1648(R10), Z3
+	VBROADCASTF32X4 1456(R9), Z3
 	VFMADD231PS     Z3, Z19, Z16
-	VBROADCASTF32X4 1712(R10), Z3
-	VFMADD231PS     Z3, Z18, Z17
+	VFMADD231PS     Z3, Z21, Z15
+	VBROADCASTF32X4 1520(R9), Z3
 	VFMADD231PS     Z3, Z20, Z16
-	VBROADCASTF32X4 1776(R10), Z3
+	VBROADCASTF32X4 1584(R9), Z3
 	VFMADD231PS     Z3, Z19, Z17
-	VBROADCASTF32X4 1840(R10), Z3
+	VFMADD231PS     Z3, Z21, Z16
+	VBROADCASTF32X4 1648(R9), Z3
 	VFMADD231PS     Z3, Z20, Z17
-	ADDQ            $0x00000300, R9
-	ADDQ            AX, R10
-	DECQ            R11
+	VBROADCASTF32X4 1712(R9), Z3
+	VFMADD231PS     Z3, Z19, Z18
+	VFMADD231PS     Z3, Z21, Z17
+	VBROADCASTF32X4 1776(R9), Z3
+	VFMADD231PS     Z3, Z20, Z18
+	VBROADCASTF32X4 1840(R9), Z3
+	VFMADD231PS     Z3, Z21, Z18
+	ADDQ            $0x00000300, R8
+	ADDQ            AX, R9
+	DECQ            R10
 	JNZ             row
-	MOVQ            SI, R9
-	VMAXPS          Z4, Z2, Z4
-	VPERMPS         Z4, Z0, Z4
-	VMOVUPS         Z4, (R9)
-	ADDQ            DX, R9
+	MOVQ            BX, R8
 	VMAXPS          Z5, Z2, Z5
 	VPERMPS         Z5, Z0, Z5
-	VMOVUPS         Z5, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z5, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z6, Z2, Z6
 	VPERMPS         Z6, Z0, Z6
-	VMOVUPS         Z6, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z6, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z7, Z2, Z7
 	VPERMPS         Z7, Z0, Z7
-	VMOVUPS         Z7, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z7, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z8, Z2, Z8
 	VPERMPS         Z8, Z0, Z8
-	VMOVUPS         Z8, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z8, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z9, Z2, Z9
 	VPERMPS         Z9, Z0, Z9
-	VMOVUPS         Z9, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z9, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z10, Z2, Z10
 	VPERMPS         Z10, Z0, Z10
-	VMOVUPS         Z10, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z10, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z11, Z2, Z11
 	VPERMPS         Z11, Z0, Z11
-	VMOVUPS         Z11, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z11, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z12, Z2, Z12
 	VPERMPS         Z12, Z0, Z12
-	VMOVUPS         Z12, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z12, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z13, Z2, Z13
 	VPERMPS         Z13, Z0, Z13
-	VMOVUPS         Z13, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z13, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z14, Z2, Z14
 	VPERMPS         Z14, Z0, Z14
-	VMOVUPS         Z14, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z14, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z15, Z2, Z15
 	VPERMPS         Z15, Z0, Z15
-	VMOVUPS         Z15, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z15, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z16, Z2, Z16
 	VPERMPS         Z16, Z0, Z16
-	VMOVUPS         Z16, (R9)
-	ADDQ            DX, R9
+	VMOVUPS         Z16, (R8)
+	ADDQ            CX, R8
 	VMAXPS          Z17, Z2, Z17
 	VPERMPS         Z17, Z0, Z17
-	VMOVUPS         Z17, (R9)
-	ADDQ            DX, R9
-	ADDQ            AX, BX
-	ADDQ            AX, BX
-	ADDQ            CX, SI
+	VMOVUPS         Z17, (R8)
+	ADDQ            CX, R8
+	VMAXPS          Z18, Z2, Z18
+	VPERMPS         Z18, Z0, Z18
+	VMOVUPS         Z18, (R8)
+	ADDQ            CX, R8
+	ADDQ            AX, DX
+	ADDQ            AX, DX
+	ADDQ            yRow+88(FP), BX
 	DECQ            rows+48(FP)
 	JNZ             outputs
+	SUBQ            to_base+192(FP), R12
+	SUBQ            from_base+216(FP), R13
+	MOVQ            R12, (R11)
+	MOVQ            R13, 8(R11)
+	MOVQ            R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_8by1_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by1_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_8by1_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
 	VMOVAPS Z1, Z8
 	VMOVAPS Z1, Z9
 	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS      (R9), Z11
-	VMOVUPS      64(R9), Z12
-	VMOVUPS      128(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	VBROADCASTSD (R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 192(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 64(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 128(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 320(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 192(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 256(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 448(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 320(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 512(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 384(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      192(R9), Z11
-	VMOVUPS      256(R9), Z12
-	VMOVUPS      320(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 448(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 512(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      192(R8), Z12
+	VMOVUPS      256(R8), Z13
+	VMOVUPS      320(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt1
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt1
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt1
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt1
+	XORQ         R14, R14
+
+dealt1:
+	VBROADCASTSD 8(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 200(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 72(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 136(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 328(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 200(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 264(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 456(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 328(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 520(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 392(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      384(R9), Z11
-	VMOVUPS      448(R9), Z12
-	VMOVUPS      512(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 456(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 520(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      384(R8), Z12
+	VMOVUPS      448(R8), Z13
+	VMOVUPS      512(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt2
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt2
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt2
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt2
+	XORQ         R14, R14
+
+dealt2:
+	VBROADCASTSD 16(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 208(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 80(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 144(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 336(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 208(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 272(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 464(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 336(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 528(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 400(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      576(R9), Z11
-	VMOVUPS      640(R9), Z12
-	VMOVUPS      704(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 464(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 528(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      576(R8), Z12
+	VMOVUPS      640(R8), Z13
+	VMOVUPS      704(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt3
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt3
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt3
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt3
+	XORQ         R14, R14
+
+dealt3:
+	VBROADCASTSD 24(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 216(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 88(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 152(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 344(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 216(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 280(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 472(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 344(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 536(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 408(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      768(R9), Z11
-	VMOVUPS      832(R9), Z12
-	VMOVUPS      896(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 472(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 536(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      768(R8), Z12
+	VMOVUPS      832(R8), Z13
+	VMOVUPS      896(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt4
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt4
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt4
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt4
+	XORQ         R14, R14
+
+dealt4:
+	VBROADCASTSD 32(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 224(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 96(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 160(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 352(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 224(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 288(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 480(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 352(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 544(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 416(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      960(R9), Z11
-	VMOVUPS      1024(R9), Z12
-	VMOVUPS      1088(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 480(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 544(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      960(R8), Z12
+	VMOVUPS      1024(R8), Z13
+	VMOVUPS      1088(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt5
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt5
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt5
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt5
+	XORQ         R14, R14
+
+dealt5:
+	VBROADCASTSD 40(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 232(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 104(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 168(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 360(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 232(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 296(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 488(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 360(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 552(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 424(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      1152(R9), Z11
-	VMOVUPS      1216(R9), Z12
-	VMOVUPS      1280(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 488(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 552(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      1152(R8), Z12
+	VMOVUPS      1216(R8), Z13
+	VMOVUPS      1280(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	VBROADCASTSD 48(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 240(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 112(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 176(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 368(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 240(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 304(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 496(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 368(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 560(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 432(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      1344(R9), Z11
-	VMOVUPS      1408(R9), Z12
-	VMOVUPS      1472(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 496(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 560(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      1344(R8), Z12
+	VMOVUPS      1408(R8), Z13
+	VMOVUPS      1472(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt7
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt7
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt7
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt7
+	XORQ         R14, R14
+
+dealt7:
+	VBROADCASTSD 56(R9), Z3
 	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 248(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
+	VBROADCASTSD 120(R9), Z3
 	VFMADD231PS  Z3, Z12, Z6
 	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
+	VBROADCASTSD 184(R9), Z3
 	VFMADD231PS  Z3, Z12, Z7
 	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 376(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 248(R9), Z3
 	VFMADD231PS  Z3, Z12, Z8
 	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 312(R9), Z3
 	VFMADD231PS  Z3, Z12, Z9
 	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 504(R10), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 376(R9), Z3
 	VFMADD231PS  Z3, Z12, Z10
 	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 568(R10), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 440(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
 	VFMADD231PS  Z3, Z13, Z10
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 504(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 568(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
 	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
+	MOVQ         BX, R8
 	VMAXPS       Z5, Z2, Z5
 	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z6, Z2, Z6
 	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z7, Z2, Z7
 	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z8, Z2, Z8
 	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z9, Z2, Z9
 	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z10, Z2, Z10
 	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         CX, SI
-	DECQ         rows+48(FP)
-	JNZ          outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_8by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by1_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS      (R9), Z12
-	VMOVUPS      64(R9), Z13
-	VMOVUPS      128(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 192(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 320(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 448(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 512(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 576(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      192(R9), Z12
-	VMOVUPS      256(R9), Z13
-	VMOVUPS      320(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 200(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 328(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 456(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 520(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 584(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      384(R9), Z12
-	VMOVUPS      448(R9), Z13
-	VMOVUPS      512(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 208(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 336(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 464(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 528(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 592(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      576(R9), Z12
-	VMOVUPS      640(R9), Z13
-	VMOVUPS      704(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 216(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 344(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 472(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 536(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 600(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      768(R9), Z12
-	VMOVUPS      832(R9), Z13
-	VMOVUPS      896(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 224(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 352(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 480(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 544(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 608(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      960(R9), Z12
-	VMOVUPS      1024(R9), Z13
-	VMOVUPS      1088(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 232(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 360(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 488(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 552(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 616(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      1152(R9), Z12
-	VMOVUPS      1216(R9), Z13
-	VMOVUPS      1280(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 240(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 368(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 496(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 560(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 624(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      1344(R9), Z12
-	VMOVUPS      1408(R9), Z13
-	VMOVUPS      1472(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 248(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 376(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 504(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z13, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 568(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 632(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
-	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z5, Z2, Z5
-	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z6, Z2, Z6
-	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z7, Z2, Z7
-	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z8, Z2, Z8
-	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z9, Z2, Z9
-	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z10, Z2, Z10
-	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z11, Z2, Z11
 	VPERMPS      Z11, Z0, Z11
-	VMOVUPS      Z11, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         CX, SI
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
 	DECQ         rows+48(FP)
 	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_8by1_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by1_14(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_8by1_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -28720,1504 +31750,584 @@ outputs:
 	VMOVAPS Z1, Z10
 	VMOVAPS Z1, Z11
 	VMOVAPS Z1, Z12
-	VMOVAPS Z1, Z13
-	VMOVAPS Z1, Z14
-	VMOVAPS Z1, Z15
-	VMOVAPS Z1, Z16
-	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS      (R9), Z18
-	VMOVUPS      64(R9), Z19
-	VMOVUPS      128(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 192(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 320(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 448(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 512(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 576(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 640(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 704(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 768(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 832(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 896(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 960(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      192(R9), Z18
-	VMOVUPS      256(R9), Z19
-	VMOVUPS      320(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 200(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 328(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 456(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 520(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 584(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 648(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 712(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 776(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 840(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 904(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 968(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      384(R9), Z18
-	VMOVUPS      448(R9), Z19
-	VMOVUPS      512(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 208(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 336(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 464(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 528(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 592(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 656(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 720(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 784(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 848(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 912(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 976(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      576(R9), Z18
-	VMOVUPS      640(R9), Z19
-	VMOVUPS      704(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 216(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 344(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 472(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 536(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 600(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 664(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 728(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 792(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 856(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 920(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 984(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      768(R9), Z18
-	VMOVUPS      832(R9), Z19
-	VMOVUPS      896(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 224(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 352(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 480(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 544(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 608(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 672(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 736(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 800(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 864(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 928(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 992(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      960(R9), Z18
-	VMOVUPS      1024(R9), Z19
-	VMOVUPS      1088(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 232(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 360(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 488(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 552(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 616(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 680(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 744(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 808(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 872(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 936(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1000(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      1152(R9), Z18
-	VMOVUPS      1216(R9), Z19
-	VMOVUPS      1280(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 240(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 368(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 496(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 560(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 624(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 688(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 752(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 816(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 880(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 944(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1008(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      1344(R9), Z18
-	VMOVUPS      1408(R9), Z19
-	VMOVUPS      1472(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z19, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 248(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z19, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z19, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 376(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z19, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z19, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 504(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z19, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 568(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z19, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 632(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z19, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 696(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z19, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 760(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z19, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 824(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z19, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 888(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z19, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 952(R10), Z3
-	VFMADD231PS  Z3, Z19, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1016(R10), Z3
-	VFMADD231PS  Z3, Z20, Z17
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	VBROADCASTSD (R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 64(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 128(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 192(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 256(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 320(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 384(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 448(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 512(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 576(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      192(R8), Z13
+	VMOVUPS      256(R8), Z14
+	VMOVUPS      320(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt1
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt1
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt1
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt1
+	XORQ         R14, R14
+
+dealt1:
+	VBROADCASTSD 8(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 72(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 136(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 200(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 264(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 328(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 392(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 456(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 520(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 584(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      384(R8), Z13
+	VMOVUPS      448(R8), Z14
+	VMOVUPS      512(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt2
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt2
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt2
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt2
+	XORQ         R14, R14
+
+dealt2:
+	VBROADCASTSD 16(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 80(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 144(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 208(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 272(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 336(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 400(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 464(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 528(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 592(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      576(R8), Z13
+	VMOVUPS      640(R8), Z14
+	VMOVUPS      704(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt3
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt3
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt3
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt3
+	XORQ         R14, R14
+
+dealt3:
+	VBROADCASTSD 24(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 88(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 152(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 216(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 280(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 344(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 408(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 472(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 536(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 600(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      768(R8), Z13
+	VMOVUPS      832(R8), Z14
+	VMOVUPS      896(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt4
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt4
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt4
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt4
+	XORQ         R14, R14
+
+dealt4:
+	VBROADCASTSD 32(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 96(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 160(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 224(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 288(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 352(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 416(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 480(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 544(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 608(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      960(R8), Z13
+	VMOVUPS      1024(R8), Z14
+	VMOVUPS      1088(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt5
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt5
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt5
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt5
+	XORQ         R14, R14
+
+dealt5:
+	VBROADCASTSD 40(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 104(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 168(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 232(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 296(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 360(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 424(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 488(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 552(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 616(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      1152(R8), Z13
+	VMOVUPS      1216(R8), Z14
+	VMOVUPS      1280(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	VBROADCASTSD 48(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 112(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 176(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 240(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 304(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 368(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 432(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 496(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 560(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 624(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      1344(R8), Z13
+	VMOVUPS      1408(R8), Z14
+	VMOVUPS      1472(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt7
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt7
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt7
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt7
+	XORQ         R14, R14
+
+dealt7:
+	VBROADCASTSD 56(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 120(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 184(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 248(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 312(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 376(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 440(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 504(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z14, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 568(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 632(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
 	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
+	MOVQ         BX, R8
 	VMAXPS       Z5, Z2, Z5
 	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z6, Z2, Z6
 	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z7, Z2, Z7
 	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z8, Z2, Z8
 	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z9, Z2, Z9
 	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z10, Z2, Z10
 	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z11, Z2, Z11
 	VPERMPS      Z11, Z0, Z11
-	VMOVUPS      Z11, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z12, Z2, Z12
 	VPERMPS      Z12, Z0, Z12
-	VMOVUPS      Z12, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z13, Z2, Z13
-	VPERMPS      Z13, Z0, Z13
-	VMOVUPS      Z13, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z14, Z2, Z14
-	VPERMPS      Z14, Z0, Z14
-	VMOVUPS      Z14, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z15, Z2, Z15
-	VPERMPS      Z15, Z0, Z15
-	VMOVUPS      Z15, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z16, Z2, Z16
-	VPERMPS      Z16, Z0, Z16
-	VMOVUPS      Z16, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z17, Z2, Z17
-	VPERMPS      Z17, Z0, Z17
-	VMOVUPS      Z17, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         CX, SI
+	VMOVUPS      Z12, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
 	DECQ         rows+48(FP)
 	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
 	VZEROUPPER
 	RET
 
-// func dealtAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
+// func dealtAVX512_8by1_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by2_7(SB), NOSPLIT, $0-192
+TEXT ·dealtAVX512_8by1_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
 	MOVQ         xRow+56(FP), AX
 	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
+	MOVQ         yCol+96(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
 	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
 
 outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS      (R9), Z11
-	VMOVUPS      64(R9), Z12
-	VMOVUPS      128(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 192(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 320(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 448(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 512(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 576(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 640(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 704(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 768(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 832(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 896(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      192(R9), Z11
-	VMOVUPS      256(R9), Z12
-	VMOVUPS      320(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 200(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 328(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 456(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 520(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 584(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 648(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 712(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 776(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 840(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 904(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      384(R9), Z11
-	VMOVUPS      448(R9), Z12
-	VMOVUPS      512(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 208(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 336(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 464(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 528(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 592(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 656(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 720(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 784(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 848(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 912(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      576(R9), Z11
-	VMOVUPS      640(R9), Z12
-	VMOVUPS      704(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 216(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 344(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 472(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 536(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 600(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 664(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 728(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 792(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 856(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 920(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      768(R9), Z11
-	VMOVUPS      832(R9), Z12
-	VMOVUPS      896(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 224(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 352(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 480(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 544(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 608(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 672(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 736(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 800(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 864(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 928(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      960(R9), Z11
-	VMOVUPS      1024(R9), Z12
-	VMOVUPS      1088(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 232(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 360(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 488(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 552(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 616(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 680(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 744(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 808(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 872(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 936(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      1152(R9), Z11
-	VMOVUPS      1216(R9), Z12
-	VMOVUPS      1280(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 240(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 368(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 496(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 560(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 624(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 688(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 752(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 816(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 880(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 944(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VMOVUPS      1344(R9), Z11
-	VMOVUPS      1408(R9), Z12
-	VMOVUPS      1472(R9), Z13
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z11, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z11, Z5
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 248(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z11, Z6
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 376(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z11, Z7
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 504(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VBROADCASTSD 568(R10), Z3
-	VFMADD231PS  Z3, Z11, Z8
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 632(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VBROADCASTSD 696(R10), Z3
-	VFMADD231PS  Z3, Z11, Z9
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 760(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VBROADCASTSD 824(R10), Z3
-	VFMADD231PS  Z3, Z11, Z10
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 888(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VBROADCASTSD 952(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
-	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z5, Z2, Z5
-	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z6, Z2, Z6
-	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z7, Z2, Z7
-	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z8, Z2, Z8
-	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z9, Z2, Z9
-	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z10, Z2, Z10
-	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         CX, SI
-	DECQ         rows+48(FP)
-	JNZ          outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_8by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by2_8(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
-	VMOVAPS Z1, Z5
-	VMOVAPS Z1, Z6
-	VMOVAPS Z1, Z7
-	VMOVAPS Z1, Z8
-	VMOVAPS Z1, Z9
-	VMOVAPS Z1, Z10
-	VMOVAPS Z1, Z11
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
-
-row:
-	VMOVUPS      (R9), Z12
-	VMOVUPS      64(R9), Z13
-	VMOVUPS      128(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 192(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 320(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 448(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 512(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 576(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 640(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 704(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 768(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 832(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 896(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 960(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1024(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      192(R9), Z12
-	VMOVUPS      256(R9), Z13
-	VMOVUPS      320(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 200(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 328(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 456(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 520(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 584(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 648(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 712(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 776(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 840(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 904(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 968(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1032(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      384(R9), Z12
-	VMOVUPS      448(R9), Z13
-	VMOVUPS      512(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 208(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 336(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 464(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 528(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 592(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 656(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 720(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 784(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 848(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 912(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 976(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1040(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      576(R9), Z12
-	VMOVUPS      640(R9), Z13
-	VMOVUPS      704(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 216(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 344(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 472(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 536(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 600(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 664(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 728(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 792(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 856(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 920(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 984(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1048(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      768(R9), Z12
-	VMOVUPS      832(R9), Z13
-	VMOVUPS      896(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 224(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 352(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 480(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 544(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 608(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 672(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 736(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 800(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 864(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 928(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 992(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1056(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      960(R9), Z12
-	VMOVUPS      1024(R9), Z13
-	VMOVUPS      1088(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 232(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 360(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 488(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 552(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 616(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 680(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 744(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 808(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 872(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 936(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 1000(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1064(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      1152(R9), Z12
-	VMOVUPS      1216(R9), Z13
-	VMOVUPS      1280(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 240(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 368(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 496(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 560(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 624(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 688(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 752(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 816(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 880(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 944(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 1008(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1072(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	VMOVUPS      1344(R9), Z12
-	VMOVUPS      1408(R9), Z13
-	VMOVUPS      1472(R9), Z14
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z12, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z13, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z12, Z5
-	VFMADD231PS  Z3, Z14, Z4
-	VBROADCASTSD 248(R10), Z3
-	VFMADD231PS  Z3, Z13, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z12, Z6
-	VFMADD231PS  Z3, Z14, Z5
-	VBROADCASTSD 376(R10), Z3
-	VFMADD231PS  Z3, Z13, Z6
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z12, Z7
-	VFMADD231PS  Z3, Z14, Z6
-	VBROADCASTSD 504(R10), Z3
-	VFMADD231PS  Z3, Z13, Z7
-	VBROADCASTSD 568(R10), Z3
-	VFMADD231PS  Z3, Z12, Z8
-	VFMADD231PS  Z3, Z14, Z7
-	VBROADCASTSD 632(R10), Z3
-	VFMADD231PS  Z3, Z13, Z8
-	VBROADCASTSD 696(R10), Z3
-	VFMADD231PS  Z3, Z12, Z9
-	VFMADD231PS  Z3, Z14, Z8
-	VBROADCASTSD 760(R10), Z3
-	VFMADD231PS  Z3, Z13, Z9
-	VBROADCASTSD 824(R10), Z3
-	VFMADD231PS  Z3, Z12, Z10
-	VFMADD231PS  Z3, Z14, Z9
-	VBROADCASTSD 888(R10), Z3
-	VFMADD231PS  Z3, Z13, Z10
-	VBROADCASTSD 952(R10), Z3
-	VFMADD231PS  Z3, Z12, Z11
-	VFMADD231PS  Z3, Z14, Z10
-	VBROADCASTSD 1016(R10), Z3
-	VFMADD231PS  Z3, Z13, Z11
-	VBROADCASTSD 1080(R10), Z3
-	VFMADD231PS  Z3, Z14, Z11
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
-	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z5, Z2, Z5
-	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z6, Z2, Z6
-	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z7, Z2, Z7
-	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z8, Z2, Z8
-	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z9, Z2, Z9
-	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z10, Z2, Z10
-	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
-	VMAXPS       Z11, Z2, Z11
-	VPERMPS      Z11, Z0, Z11
-	VMOVUPS      Z11, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         CX, SI
-	DECQ         rows+48(FP)
-	JNZ          outputs
-	VZEROUPPER
-	RET
-
-// func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·dealtAVX512_8by2_14(SB), NOSPLIT, $0-192
-	MOVQ         xRow+56(FP), AX
-	SHLQ         $0x02, AX
-	MOVQ         yRow+88(FP), CX
-	SHLQ         $0x02, CX
-	MOVQ         yCol+96(FP), DX
-	SHLQ         $0x02, DX
-	MOVQ         x_base+24(FP), BX
-	MOVQ         y_base+64(FP), SI
-	MOVQ         next_base+160(FP), DI
-	MOVQ         step+184(FP), R8
-	MOVQ         order_base+104(FP), R9
-	VMOVDQU32    (R9), Z0
-	MOVQ         start_base+128(FP), R9
-	VMOVUPS      (R9), Z1
-	VBROADCASTSS low+152(FP), Z2
-
-outputs:
-	VMOVAPS Z1, Z4
 	VMOVAPS Z1, Z5
 	VMOVAPS Z1, Z6
 	VMOVAPS Z1, Z7
@@ -30231,717 +32341,3740 @@ outputs:
 	VMOVAPS Z1, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z1, Z17
-	MOVQ    w_base+0(FP), R9
-	MOVQ    BX, R10
-	MOVQ    $0x00000003, R11
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
 
 row:
-	VMOVUPS      (R9), Z18
-	VMOVUPS      64(R9), Z19
-	VMOVUPS      128(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD (R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 64(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 128(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 192(R10), Z3
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	VBROADCASTSD (R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 256(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 320(R10), Z3
+	VBROADCASTSD 64(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 384(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 448(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 128(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 512(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 576(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 192(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 640(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 704(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 256(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 768(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 832(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 320(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 896(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 960(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 384(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1024(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1088(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 448(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1152(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1216(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 512(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1280(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1344(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 576(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1408(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1472(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 640(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1536(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1600(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 704(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1664(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1728(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 768(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1792(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 832(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      192(R9), Z18
-	VMOVUPS      256(R9), Z19
-	VMOVUPS      320(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 8(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 72(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 136(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 200(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 896(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 960(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      192(R8), Z19
+	VMOVUPS      256(R8), Z20
+	VMOVUPS      320(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt1
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt1
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt1
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt1
+	XORQ         R14, R14
+
+dealt1:
+	VBROADCASTSD 8(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 264(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 328(R10), Z3
+	VBROADCASTSD 72(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 392(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 456(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 136(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 520(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 584(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 200(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 648(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 712(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 264(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 776(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 840(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 328(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 904(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 968(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 392(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1032(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1096(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 456(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1160(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1224(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 520(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1288(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1352(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 584(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1416(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1480(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 648(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1544(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1608(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 712(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1672(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1736(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 776(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1800(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 840(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      384(R9), Z18
-	VMOVUPS      448(R9), Z19
-	VMOVUPS      512(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 16(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 80(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 144(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 208(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 904(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 968(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      384(R8), Z19
+	VMOVUPS      448(R8), Z20
+	VMOVUPS      512(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt2
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt2
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt2
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt2
+	XORQ         R14, R14
+
+dealt2:
+	VBROADCASTSD 16(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 272(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 336(R10), Z3
+	VBROADCASTSD 80(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 400(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 464(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 144(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 528(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 592(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 208(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 656(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 720(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 272(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 784(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 848(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 336(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 912(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 976(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 400(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1040(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1104(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 464(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1168(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1232(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 528(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1296(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1360(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 592(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1424(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1488(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 656(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1552(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1616(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 720(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1680(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1744(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 784(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1808(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 848(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      576(R9), Z18
-	VMOVUPS      640(R9), Z19
-	VMOVUPS      704(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 24(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 88(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 152(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 216(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 912(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 976(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      576(R8), Z19
+	VMOVUPS      640(R8), Z20
+	VMOVUPS      704(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt3
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt3
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt3
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt3
+	XORQ         R14, R14
+
+dealt3:
+	VBROADCASTSD 24(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 280(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 344(R10), Z3
+	VBROADCASTSD 88(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 408(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 472(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 152(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 536(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 600(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 216(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 664(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 728(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 280(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 792(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 856(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 344(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 920(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 984(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 408(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1048(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1112(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 472(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1176(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1240(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 536(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1304(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1368(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 600(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1432(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1496(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 664(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1560(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1624(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 728(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1688(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1752(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 792(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1816(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 856(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      768(R9), Z18
-	VMOVUPS      832(R9), Z19
-	VMOVUPS      896(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 32(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 96(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 160(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 224(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 920(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 984(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      768(R8), Z19
+	VMOVUPS      832(R8), Z20
+	VMOVUPS      896(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt4
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt4
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt4
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt4
+	XORQ         R14, R14
+
+dealt4:
+	VBROADCASTSD 32(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 288(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 352(R10), Z3
+	VBROADCASTSD 96(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 416(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 480(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 160(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 544(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 608(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 224(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 672(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 736(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 288(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 800(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 864(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 352(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 928(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 992(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 416(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1056(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1120(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 480(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1184(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1248(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 544(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1312(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1376(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 608(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1440(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1504(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 672(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1568(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1632(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 736(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1696(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1760(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 800(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1824(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 864(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      960(R9), Z18
-	VMOVUPS      1024(R9), Z19
-	VMOVUPS      1088(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 40(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 104(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 168(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 232(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 928(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 992(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      960(R8), Z19
+	VMOVUPS      1024(R8), Z20
+	VMOVUPS      1088(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt5
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt5
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt5
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt5
+	XORQ         R14, R14
+
+dealt5:
+	VBROADCASTSD 40(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 296(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 360(R10), Z3
+	VBROADCASTSD 104(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 424(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 488(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 168(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 552(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 616(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 232(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 680(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 744(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 296(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 808(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 872(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 360(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 936(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 1000(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 424(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1064(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1128(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 488(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1192(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1256(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 552(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1320(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1384(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 616(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1448(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1512(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 680(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1576(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1640(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 744(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1704(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1768(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 808(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1832(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 872(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      1152(R9), Z18
-	VMOVUPS      1216(R9), Z19
-	VMOVUPS      1280(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 48(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 112(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 176(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 240(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 936(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1000(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      1152(R8), Z19
+	VMOVUPS      1216(R8), Z20
+	VMOVUPS      1280(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	VBROADCASTSD 48(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 304(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 368(R10), Z3
+	VBROADCASTSD 112(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 432(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 496(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 176(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 560(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 624(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 240(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 688(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 752(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 304(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 816(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 880(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 368(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 944(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 1008(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 432(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1072(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1136(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 496(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1200(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1264(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 560(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1328(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1392(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 624(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1456(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1520(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 688(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1584(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1648(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 752(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1712(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1776(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 816(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1840(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 880(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	VMOVUPS      1344(R9), Z18
-	VMOVUPS      1408(R9), Z19
-	VMOVUPS      1472(R9), Z20
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	PREFETCHT1   (DI)
-	ADDQ         R8, DI
-	VBROADCASTSD 56(R10), Z3
-	VFMADD231PS  Z3, Z18, Z4
-	VBROADCASTSD 120(R10), Z3
-	VFMADD231PS  Z3, Z19, Z4
-	VBROADCASTSD 184(R10), Z3
-	VFMADD231PS  Z3, Z18, Z5
-	VFMADD231PS  Z3, Z20, Z4
-	VBROADCASTSD 248(R10), Z3
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 944(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1008(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      1344(R8), Z19
+	VMOVUPS      1408(R8), Z20
+	VMOVUPS      1472(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt7
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt7
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt7
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt7
+	XORQ         R14, R14
+
+dealt7:
+	VBROADCASTSD 56(R9), Z3
 	VFMADD231PS  Z3, Z19, Z5
-	VBROADCASTSD 312(R10), Z3
-	VFMADD231PS  Z3, Z18, Z6
-	VFMADD231PS  Z3, Z20, Z5
-	VBROADCASTSD 376(R10), Z3
+	VBROADCASTSD 120(R9), Z3
 	VFMADD231PS  Z3, Z19, Z6
-	VBROADCASTSD 440(R10), Z3
-	VFMADD231PS  Z3, Z18, Z7
-	VFMADD231PS  Z3, Z20, Z6
-	VBROADCASTSD 504(R10), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 184(R9), Z3
 	VFMADD231PS  Z3, Z19, Z7
-	VBROADCASTSD 568(R10), Z3
-	VFMADD231PS  Z3, Z18, Z8
-	VFMADD231PS  Z3, Z20, Z7
-	VBROADCASTSD 632(R10), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 248(R9), Z3
 	VFMADD231PS  Z3, Z19, Z8
-	VBROADCASTSD 696(R10), Z3
-	VFMADD231PS  Z3, Z18, Z9
-	VFMADD231PS  Z3, Z20, Z8
-	VBROADCASTSD 760(R10), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 312(R9), Z3
 	VFMADD231PS  Z3, Z19, Z9
-	VBROADCASTSD 824(R10), Z3
-	VFMADD231PS  Z3, Z18, Z10
-	VFMADD231PS  Z3, Z20, Z9
-	VBROADCASTSD 888(R10), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 376(R9), Z3
 	VFMADD231PS  Z3, Z19, Z10
-	VBROADCASTSD 952(R10), Z3
-	VFMADD231PS  Z3, Z18, Z11
-	VFMADD231PS  Z3, Z20, Z10
-	VBROADCASTSD 1016(R10), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 440(R9), Z3
 	VFMADD231PS  Z3, Z19, Z11
-	VBROADCASTSD 1080(R10), Z3
-	VFMADD231PS  Z3, Z18, Z12
-	VFMADD231PS  Z3, Z20, Z11
-	VBROADCASTSD 1144(R10), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 504(R9), Z3
 	VFMADD231PS  Z3, Z19, Z12
-	VBROADCASTSD 1208(R10), Z3
-	VFMADD231PS  Z3, Z18, Z13
-	VFMADD231PS  Z3, Z20, Z12
-	VBROADCASTSD 1272(R10), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 568(R9), Z3
 	VFMADD231PS  Z3, Z19, Z13
-	VBROADCASTSD 1336(R10), Z3
-	VFMADD231PS  Z3, Z18, Z14
-	VFMADD231PS  Z3, Z20, Z13
-	VBROADCASTSD 1400(R10), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 632(R9), Z3
 	VFMADD231PS  Z3, Z19, Z14
-	VBROADCASTSD 1464(R10), Z3
-	VFMADD231PS  Z3, Z18, Z15
-	VFMADD231PS  Z3, Z20, Z14
-	VBROADCASTSD 1528(R10), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 696(R9), Z3
 	VFMADD231PS  Z3, Z19, Z15
-	VBROADCASTSD 1592(R10), Z3
-	VFMADD231PS  Z3, Z18, Z16
-	VFMADD231PS  Z3, Z20, Z15
-	VBROADCASTSD 1656(R10), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 760(R9), Z3
 	VFMADD231PS  Z3, Z19, Z16
-	VBROADCASTSD 1720(R10), Z3
-	VFMADD231PS  Z3, Z18, Z17
-	VFMADD231PS  Z3, Z20, Z16
-	VBROADCASTSD 1784(R10), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 824(R9), Z3
 	VFMADD231PS  Z3, Z19, Z17
-	VBROADCASTSD 1848(R10), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 888(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
 	VFMADD231PS  Z3, Z20, Z17
-	ADDQ         $0x00000600, R9
-	ADDQ         AX, R10
-	DECQ         R11
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 952(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1016(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
 	JNZ          row
-	MOVQ         SI, R9
-	VMAXPS       Z4, Z2, Z4
-	VPERMPS      Z4, Z0, Z4
-	VMOVUPS      Z4, (R9)
-	ADDQ         DX, R9
+	MOVQ         BX, R8
 	VMAXPS       Z5, Z2, Z5
 	VPERMPS      Z5, Z0, Z5
-	VMOVUPS      Z5, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z6, Z2, Z6
 	VPERMPS      Z6, Z0, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z7, Z2, Z7
 	VPERMPS      Z7, Z0, Z7
-	VMOVUPS      Z7, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z8, Z2, Z8
 	VPERMPS      Z8, Z0, Z8
-	VMOVUPS      Z8, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z9, Z2, Z9
 	VPERMPS      Z9, Z0, Z9
-	VMOVUPS      Z9, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z10, Z2, Z10
 	VPERMPS      Z10, Z0, Z10
-	VMOVUPS      Z10, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z11, Z2, Z11
 	VPERMPS      Z11, Z0, Z11
-	VMOVUPS      Z11, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z12, Z2, Z12
 	VPERMPS      Z12, Z0, Z12
-	VMOVUPS      Z12, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z12, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z13, Z2, Z13
 	VPERMPS      Z13, Z0, Z13
-	VMOVUPS      Z13, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z13, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z14, Z2, Z14
 	VPERMPS      Z14, Z0, Z14
-	VMOVUPS      Z14, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z14, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z15, Z2, Z15
 	VPERMPS      Z15, Z0, Z15
-	VMOVUPS      Z15, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z15, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z16, Z2, Z16
 	VPERMPS      Z16, Z0, Z16
-	VMOVUPS      Z16, (R9)
-	ADDQ         DX, R9
+	VMOVUPS      Z16, (R8)
+	ADDQ         CX, R8
 	VMAXPS       Z17, Z2, Z17
 	VPERMPS      Z17, Z0, Z17
-	VMOVUPS      Z17, (R9)
-	ADDQ         DX, R9
-	ADDQ         AX, BX
-	ADDQ         AX, BX
-	ADDQ         CX, SI
+	VMOVUPS      Z17, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z18, Z2, Z18
+	VPERMPS      Z18, Z0, Z18
+	VMOVUPS      Z18, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
 	DECQ         rows+48(FP)
 	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_8by2_7(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dealtAVX512_8by2_7(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z12
+	VMOVUPS    64(R8), Z13
+	VMOVUPS    128(R8), Z14
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	VBROADCASTSD (R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 64(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 128(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 192(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 256(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 320(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 384(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 448(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 512(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 576(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 640(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 704(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 768(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 832(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 896(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      192(R8), Z12
+	VMOVUPS      256(R8), Z13
+	VMOVUPS      320(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt2
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt2
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt2
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt2
+	XORQ         R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTSD 8(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 72(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 136(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 200(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 264(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 328(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 392(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 456(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 520(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 584(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 648(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 712(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 776(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 840(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 904(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      384(R8), Z12
+	VMOVUPS      448(R8), Z13
+	VMOVUPS      512(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt4
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt4
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt4
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt4
+	XORQ         R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTSD 16(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 80(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 144(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 208(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 272(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 336(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 400(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 464(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 528(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 592(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 656(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 720(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 784(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 848(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 912(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      576(R8), Z12
+	VMOVUPS      640(R8), Z13
+	VMOVUPS      704(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	VBROADCASTSD 24(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 88(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 152(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 216(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 280(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 344(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 408(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 472(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 536(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 600(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 664(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 728(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 792(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 856(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 920(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      768(R8), Z12
+	VMOVUPS      832(R8), Z13
+	VMOVUPS      896(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt8
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt8
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt8
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt8
+	XORQ         R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	VBROADCASTSD 32(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 96(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 160(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 224(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 288(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 352(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 416(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 480(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 544(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 608(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 672(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 736(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 800(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 864(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 928(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      960(R8), Z12
+	VMOVUPS      1024(R8), Z13
+	VMOVUPS      1088(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt10
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt10
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt10
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt10
+	XORQ         R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTSD 40(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 104(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 168(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 232(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 296(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 360(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 424(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 488(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 552(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 616(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 680(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 744(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 808(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 872(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 936(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      1152(R8), Z12
+	VMOVUPS      1216(R8), Z13
+	VMOVUPS      1280(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt12
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt12
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt12
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt12
+	XORQ         R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	VBROADCASTSD 48(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 112(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 176(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 240(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 304(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 368(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 432(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 496(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 560(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 624(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 688(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 752(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 816(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 880(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 944(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VMOVUPS      1344(R8), Z12
+	VMOVUPS      1408(R8), Z13
+	VMOVUPS      1472(R8), Z14
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt14
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt14
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt14
+	XORQ         R14, R14
+
+dealt14:
+	TESTQ   R14, R14
+	JZ      dealt15
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt15
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt15
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt15
+	XORQ    R14, R14
+
+dealt15:
+	VBROADCASTSD 56(R9), Z3
+	VFMADD231PS  Z3, Z12, Z5
+	VBROADCASTSD 120(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 184(R9), Z3
+	VFMADD231PS  Z3, Z12, Z6
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 248(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VBROADCASTSD 312(R9), Z3
+	VFMADD231PS  Z3, Z12, Z7
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 376(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VBROADCASTSD 440(R9), Z3
+	VFMADD231PS  Z3, Z12, Z8
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 504(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VBROADCASTSD 568(R9), Z3
+	VFMADD231PS  Z3, Z12, Z9
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 632(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VBROADCASTSD 696(R9), Z3
+	VFMADD231PS  Z3, Z12, Z10
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 760(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VBROADCASTSD 824(R9), Z3
+	VFMADD231PS  Z3, Z12, Z11
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 888(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VBROADCASTSD 952(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
+	JNZ          row
+	MOVQ         BX, R8
+	VMAXPS       Z5, Z2, Z5
+	VPERMPS      Z5, Z0, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z6, Z2, Z6
+	VPERMPS      Z6, Z0, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z7, Z2, Z7
+	VPERMPS      Z7, Z0, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z8, Z2, Z8
+	VPERMPS      Z8, Z0, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z9, Z2, Z9
+	VPERMPS      Z9, Z0, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z10, Z2, Z10
+	VPERMPS      Z10, Z0, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z11, Z2, Z11
+	VPERMPS      Z11, Z0, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
+	DECQ         rows+48(FP)
+	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_8by2_8(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dealtAVX512_8by2_8(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z13
+	VMOVUPS    64(R8), Z14
+	VMOVUPS    128(R8), Z15
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	VBROADCASTSD (R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 64(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 128(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 192(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 256(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 320(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 384(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 448(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 512(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 576(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 640(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 704(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 768(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 832(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 896(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 960(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1024(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      192(R8), Z13
+	VMOVUPS      256(R8), Z14
+	VMOVUPS      320(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt2
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt2
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt2
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt2
+	XORQ         R14, R14
+
+dealt2:
+	TESTQ   R14, R14
+	JZ      dealt3
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt3
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt3
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt3
+	XORQ    R14, R14
+
+dealt3:
+	VBROADCASTSD 8(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 72(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 136(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 200(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 264(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 328(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 392(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 456(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 520(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 584(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 648(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 712(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 776(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 840(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 904(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 968(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1032(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      384(R8), Z13
+	VMOVUPS      448(R8), Z14
+	VMOVUPS      512(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt4
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt4
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt4
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt4
+	XORQ         R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTSD 16(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 80(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 144(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 208(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 272(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 336(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 400(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 464(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 528(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 592(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 656(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 720(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 784(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 848(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 912(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 976(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1040(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      576(R8), Z13
+	VMOVUPS      640(R8), Z14
+	VMOVUPS      704(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	VBROADCASTSD 24(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 88(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 152(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 216(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 280(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 344(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 408(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 472(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 536(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 600(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 664(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 728(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 792(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 856(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 920(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 984(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1048(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      768(R8), Z13
+	VMOVUPS      832(R8), Z14
+	VMOVUPS      896(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt8
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt8
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt8
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt8
+	XORQ         R14, R14
+
+dealt8:
+	TESTQ   R14, R14
+	JZ      dealt9
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt9
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt9
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt9
+	XORQ    R14, R14
+
+dealt9:
+	VBROADCASTSD 32(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 96(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 160(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 224(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 288(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 352(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 416(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 480(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 544(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 608(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 672(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 736(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 800(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 864(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 928(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 992(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1056(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      960(R8), Z13
+	VMOVUPS      1024(R8), Z14
+	VMOVUPS      1088(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt10
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt10
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt10
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt10
+	XORQ         R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTSD 40(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 104(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 168(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 232(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 296(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 360(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 424(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 488(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 552(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 616(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 680(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 744(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 808(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 872(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 936(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 1000(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1064(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      1152(R8), Z13
+	VMOVUPS      1216(R8), Z14
+	VMOVUPS      1280(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt12
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt12
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt12
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt12
+	XORQ         R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	VBROADCASTSD 48(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 112(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 176(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 240(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 304(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 368(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 432(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 496(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 560(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 624(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 688(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 752(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 816(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 880(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 944(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 1008(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1072(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	VMOVUPS      1344(R8), Z13
+	VMOVUPS      1408(R8), Z14
+	VMOVUPS      1472(R8), Z15
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt14
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt14
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt14
+	XORQ         R14, R14
+
+dealt14:
+	TESTQ   R14, R14
+	JZ      dealt15
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt15
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt15
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt15
+	XORQ    R14, R14
+
+dealt15:
+	VBROADCASTSD 56(R9), Z3
+	VFMADD231PS  Z3, Z13, Z5
+	VBROADCASTSD 120(R9), Z3
+	VFMADD231PS  Z3, Z14, Z5
+	VBROADCASTSD 184(R9), Z3
+	VFMADD231PS  Z3, Z13, Z6
+	VFMADD231PS  Z3, Z15, Z5
+	VBROADCASTSD 248(R9), Z3
+	VFMADD231PS  Z3, Z14, Z6
+	VBROADCASTSD 312(R9), Z3
+	VFMADD231PS  Z3, Z13, Z7
+	VFMADD231PS  Z3, Z15, Z6
+	VBROADCASTSD 376(R9), Z3
+	VFMADD231PS  Z3, Z14, Z7
+	VBROADCASTSD 440(R9), Z3
+	VFMADD231PS  Z3, Z13, Z8
+	VFMADD231PS  Z3, Z15, Z7
+	VBROADCASTSD 504(R9), Z3
+	VFMADD231PS  Z3, Z14, Z8
+	VBROADCASTSD 568(R9), Z3
+	VFMADD231PS  Z3, Z13, Z9
+	VFMADD231PS  Z3, Z15, Z8
+	VBROADCASTSD 632(R9), Z3
+	VFMADD231PS  Z3, Z14, Z9
+	VBROADCASTSD 696(R9), Z3
+	VFMADD231PS  Z3, Z13, Z10
+	VFMADD231PS  Z3, Z15, Z9
+	VBROADCASTSD 760(R9), Z3
+	VFMADD231PS  Z3, Z14, Z10
+	VBROADCASTSD 824(R9), Z3
+	VFMADD231PS  Z3, Z13, Z11
+	VFMADD231PS  Z3, Z15, Z10
+	VBROADCASTSD 888(R9), Z3
+	VFMADD231PS  Z3, Z14, Z11
+	VBROADCASTSD 952(R9), Z3
+	VFMADD231PS  Z3, Z13, Z12
+	VFMADD231PS  Z3, Z15, Z11
+	VBROADCASTSD 1016(R9), Z3
+	VFMADD231PS  Z3, Z14, Z12
+	VBROADCASTSD 1080(R9), Z3
+	VFMADD231PS  Z3, Z15, Z12
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
+	JNZ          row
+	MOVQ         BX, R8
+	VMAXPS       Z5, Z2, Z5
+	VPERMPS      Z5, Z0, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z6, Z2, Z6
+	VPERMPS      Z6, Z0, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z7, Z2, Z7
+	VPERMPS      Z7, Z0, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z8, Z2, Z8
+	VPERMPS      Z8, Z0, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z9, Z2, Z9
+	VPERMPS      Z9, Z0, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z10, Z2, Z10
+	VPERMPS      Z10, Z0, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z11, Z2, Z11
+	VPERMPS      Z11, Z0, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z12, Z2, Z12
+	VPERMPS      Z12, Z0, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
+	DECQ         rows+48(FP)
+	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
+	VZEROUPPER
+	RET
+
+// func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float32, yRow int, yCol int, order []int32, start []float32, low float32, next []float32, step int, to []float32, from []float32, into []int32, deal []int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·dealtAVX512_8by2_14(SB), NOSPLIT, $0-288
+	SHLQ         $0x02, yRow+88(FP)
+	MOVQ         xRow+56(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         yCol+96(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+64(FP), BX
+	MOVQ         next_base+160(FP), SI
+	MOVQ         step+184(FP), DI
+	MOVQ         order_base+104(FP), R8
+	VMOVDQU32    (R8), Z0
+	MOVQ         start_base+128(FP), R8
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS low+152(FP), Z2
+	MOVQ         deal_base+264(FP), R11
+	MOVQ         to_base+192(FP), R12
+	MOVQ         from_base+216(FP), R13
+	ADDQ         (R11), R12
+	ADDQ         8(R11), R13
+	MOVQ         16(R11), R14
+	MOVQ         56(R11), R15
+	MOVQ         into_base+240(FP), R8
+	VMOVDQU32    (R8), Z4
+
+outputs:
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z18
+	MOVQ    w_base+0(FP), R8
+	MOVQ    DX, R9
+	MOVQ    $0x00000003, R10
+
+row:
+	VMOVUPS    (R8), Z19
+	VMOVUPS    64(R8), Z20
+	VMOVUPS    128(R8), Z21
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	TESTQ      R14, R14
+	JZ         dealt0
+	VPERMPS    (R13), Z4, Z3
+	VMOVUPS    Z3, (R12)
+	ADDQ       64(R11), R13
+	ADDQ       R15, R12
+	DECQ       R14
+	JNZ        dealt0
+	MOVQ       40(R11), R14
+	ADDQ       72(R11), R12
+	ADDQ       80(R11), R13
+	DECQ       24(R11)
+	JNZ        dealt0
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
+	MOVQ       48(R11), R14
+	MOVQ       R14, 24(R11)
+	MOVQ       40(R11), R14
+	DECQ       32(R11)
+	JNZ        dealt0
+	XORQ       R14, R14
+
+dealt0:
+	TESTQ   R14, R14
+	JZ      dealt1
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt1
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt1
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt1
+	XORQ    R14, R14
+
+dealt1:
+	TESTQ   R14, R14
+	JZ      dealt2
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt2
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt2
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt2
+	XORQ    R14, R14
+
+dealt2:
+	VBROADCASTSD (R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 64(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 128(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 192(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 256(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 320(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 384(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 448(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 512(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 576(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 640(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 704(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 768(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 832(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 896(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 960(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1024(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1088(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1152(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1216(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1280(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1344(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1408(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1472(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1536(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1600(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1664(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1728(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1792(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      192(R8), Z19
+	VMOVUPS      256(R8), Z20
+	VMOVUPS      320(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt3
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt3
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt3
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt3
+	XORQ         R14, R14
+
+dealt3:
+	TESTQ   R14, R14
+	JZ      dealt4
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt4
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt4
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt4
+	XORQ    R14, R14
+
+dealt4:
+	TESTQ   R14, R14
+	JZ      dealt5
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt5
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt5
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt5
+	XORQ    R14, R14
+
+dealt5:
+	VBROADCASTSD 8(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 72(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 136(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 200(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 264(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 328(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 392(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 456(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 520(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 584(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 648(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 712(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 776(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 840(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 904(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 968(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1032(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1096(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1160(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1224(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1288(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1352(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1416(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1480(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1544(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1608(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1672(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1736(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1800(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      384(R8), Z19
+	VMOVUPS      448(R8), Z20
+	VMOVUPS      512(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt6
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt6
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt6
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt6
+	XORQ         R14, R14
+
+dealt6:
+	TESTQ   R14, R14
+	JZ      dealt7
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt7
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt7
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt7
+	XORQ    R14, R14
+
+dealt7:
+	TESTQ   R14, R14
+	JZ      dealt8
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt8
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt8
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt8
+	XORQ    R14, R14
+
+dealt8:
+	VBROADCASTSD 16(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 80(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 144(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 208(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 272(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 336(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 400(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 464(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 528(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 592(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 656(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 720(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 784(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 848(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 912(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 976(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1040(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1104(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1168(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1232(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1296(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1360(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1424(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1488(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1552(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1616(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1680(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1744(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1808(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      576(R8), Z19
+	VMOVUPS      640(R8), Z20
+	VMOVUPS      704(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt9
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt9
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt9
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt9
+	XORQ         R14, R14
+
+dealt9:
+	TESTQ   R14, R14
+	JZ      dealt10
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt10
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt10
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt10
+	XORQ    R14, R14
+
+dealt10:
+	TESTQ   R14, R14
+	JZ      dealt11
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt11
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt11
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt11
+	XORQ    R14, R14
+
+dealt11:
+	VBROADCASTSD 24(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 88(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 152(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 216(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 280(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 344(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 408(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 472(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 536(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 600(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 664(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 728(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 792(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 856(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 920(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 984(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1048(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1112(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1176(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1240(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1304(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1368(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1432(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1496(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1560(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1624(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1688(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1752(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1816(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      768(R8), Z19
+	VMOVUPS      832(R8), Z20
+	VMOVUPS      896(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt12
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt12
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt12
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt12
+	XORQ         R14, R14
+
+dealt12:
+	TESTQ   R14, R14
+	JZ      dealt13
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt13
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt13
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt13
+	XORQ    R14, R14
+
+dealt13:
+	TESTQ   R14, R14
+	JZ      dealt14
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt14
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt14
+	XORQ    R14, R14
+
+dealt14:
+	VBROADCASTSD 32(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 96(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 160(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 224(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 288(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 352(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 416(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 480(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 544(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 608(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 672(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 736(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 800(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 864(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 928(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 992(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1056(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1120(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1184(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1248(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1312(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1376(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1440(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1504(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1568(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1632(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1696(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1760(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1824(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      960(R8), Z19
+	VMOVUPS      1024(R8), Z20
+	VMOVUPS      1088(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt15
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt15
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt15
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt15
+	XORQ         R14, R14
+
+dealt15:
+	TESTQ   R14, R14
+	JZ      dealt16
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt16
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt16
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt16
+	XORQ    R14, R14
+
+dealt16:
+	TESTQ   R14, R14
+	JZ      dealt17
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt17
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt17
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt17
+	XORQ    R14, R14
+
+dealt17:
+	VBROADCASTSD 40(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 104(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 168(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 232(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 296(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 360(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 424(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 488(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 552(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 616(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 680(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 744(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 808(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 872(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 936(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 1000(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1064(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1128(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1192(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1256(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1320(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1384(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1448(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1512(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1576(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1640(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1704(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1768(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1832(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      1152(R8), Z19
+	VMOVUPS      1216(R8), Z20
+	VMOVUPS      1280(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt18
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt18
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt18
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt18
+	XORQ         R14, R14
+
+dealt18:
+	TESTQ   R14, R14
+	JZ      dealt19
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt19
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt19
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt19
+	XORQ    R14, R14
+
+dealt19:
+	TESTQ   R14, R14
+	JZ      dealt20
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt20
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt20
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt20
+	XORQ    R14, R14
+
+dealt20:
+	VBROADCASTSD 48(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 112(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 176(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 240(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 304(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 368(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 432(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 496(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 560(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 624(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 688(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 752(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 816(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 880(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 944(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 1008(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1072(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1136(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1200(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1264(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1328(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1392(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1456(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1520(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1584(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1648(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1712(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1776(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1840(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	VMOVUPS      1344(R8), Z19
+	VMOVUPS      1408(R8), Z20
+	VMOVUPS      1472(R8), Z21
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	TESTQ        R14, R14
+	JZ           dealt21
+	VPERMPS      (R13), Z4, Z3
+	VMOVUPS      Z3, (R12)
+	ADDQ         64(R11), R13
+	ADDQ         R15, R12
+	DECQ         R14
+	JNZ          dealt21
+	MOVQ         40(R11), R14
+	ADDQ         72(R11), R12
+	ADDQ         80(R11), R13
+	DECQ         24(R11)
+	JNZ          dealt21
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
+	MOVQ         48(R11), R14
+	MOVQ         R14, 24(R11)
+	MOVQ         40(R11), R14
+	DECQ         32(R11)
+	JNZ          dealt21
+	XORQ         R14, R14
+
+dealt21:
+	TESTQ   R14, R14
+	JZ      dealt22
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt22
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt22
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt22
+	XORQ    R14, R14
+
+dealt22:
+	TESTQ   R14, R14
+	JZ      dealt23
+	VPERMPS (R13), Z4, Z3
+	VMOVUPS Z3, (R12)
+	ADDQ    64(R11), R13
+	ADDQ    R15, R12
+	DECQ    R14
+	JNZ     dealt23
+	MOVQ    40(R11), R14
+	ADDQ    72(R11), R12
+	ADDQ    80(R11), R13
+	DECQ    24(R11)
+	JNZ     dealt23
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
+	MOVQ    48(R11), R14
+	MOVQ    R14, 24(R11)
+	MOVQ    40(R11), R14
+	DECQ    32(R11)
+	JNZ     dealt23
+	XORQ    R14, R14
+
+dealt23:
+	VBROADCASTSD 56(R9), Z3
+	VFMADD231PS  Z3, Z19, Z5
+	VBROADCASTSD 120(R9), Z3
+	VFMADD231PS  Z3, Z20, Z5
+	VBROADCASTSD 184(R9), Z3
+	VFMADD231PS  Z3, Z19, Z6
+	VFMADD231PS  Z3, Z21, Z5
+	VBROADCASTSD 248(R9), Z3
+	VFMADD231PS  Z3, Z20, Z6
+	VBROADCASTSD 312(R9), Z3
+	VFMADD231PS  Z3, Z19, Z7
+	VFMADD231PS  Z3, Z21, Z6
+	VBROADCASTSD 376(R9), Z3
+	VFMADD231PS  Z3, Z20, Z7
+	VBROADCASTSD 440(R9), Z3
+	VFMADD231PS  Z3, Z19, Z8
+	VFMADD231PS  Z3, Z21, Z7
+	VBROADCASTSD 504(R9), Z3
+	VFMADD231PS  Z3, Z20, Z8
+	VBROADCASTSD 568(R9), Z3
+	VFMADD231PS  Z3, Z19, Z9
+	VFMADD231PS  Z3, Z21, Z8
+	VBROADCASTSD 632(R9), Z3
+	VFMADD231PS  Z3, Z20, Z9
+	VBROADCASTSD 696(R9), Z3
+	VFMADD231PS  Z3, Z19, Z10
+	VFMADD231PS  Z3, Z21, Z9
+	VBROADCASTSD 760(R9), Z3
+	VFMADD231PS  Z3, Z20, Z10
+	VBROADCASTSD 824(R9), Z3
+	VFMADD231PS  Z3, Z19, Z11
+	VFMADD231PS  Z3, Z21, Z10
+	VBROADCASTSD 888(R9), Z3
+	VFMADD231PS  Z3, Z20, Z11
+	VBROADCASTSD 952(R9), Z3
+	VFMADD231PS  Z3, Z19, Z12
+	VFMADD231PS  Z3, Z21, Z11
+	VBROADCASTSD 1016(R9), Z3
+	VFMADD231PS  Z3, Z20, Z12
+	VBROADCASTSD 1080(R9), Z3
+	VFMADD231PS  Z3, Z19, Z13
+	VFMADD231PS  Z3, Z21, Z12
+	VBROADCASTSD 1144(R9), Z3
+	VFMADD231PS  Z3, Z20, Z13
+	VBROADCASTSD 1208(R9), Z3
+	VFMADD231PS  Z3, Z19, Z14
+	VFMADD231PS  Z3, Z21, Z13
+	VBROADCASTSD 1272(R9), Z3
+	VFMADD231PS  Z3, Z20, Z14
+	VBROADCASTSD 1336(R9), Z3
+	VFMADD231PS  Z3, Z19, Z15
+	VFMADD231PS  Z3, Z21, Z14
+	VBROADCASTSD 1400(R9), Z3
+	VFMADD231PS  Z3, Z20, Z15
+	VBROADCASTSD 1464(R9), Z3
+	VFMADD231PS  Z3, Z19, Z16
+	VFMADD231PS  Z3, Z21, Z15
+	VBROADCASTSD 1528(R9), Z3
+	VFMADD231PS  Z3, Z20, Z16
+	VBROADCASTSD 1592(R9), Z3
+	VFMADD231PS  Z3, Z19, Z17
+	VFMADD231PS  Z3, Z21, Z16
+	VBROADCASTSD 1656(R9), Z3
+	VFMADD231PS  Z3, Z20, Z17
+	VBROADCASTSD 1720(R9), Z3
+	VFMADD231PS  Z3, Z19, Z18
+	VFMADD231PS  Z3, Z21, Z17
+	VBROADCASTSD 1784(R9), Z3
+	VFMADD231PS  Z3, Z20, Z18
+	VBROADCASTSD 1848(R9), Z3
+	VFMADD231PS  Z3, Z21, Z18
+	ADDQ         $0x00000600, R8
+	ADDQ         AX, R9
+	DECQ         R10
+	JNZ          row
+	MOVQ         BX, R8
+	VMAXPS       Z5, Z2, Z5
+	VPERMPS      Z5, Z0, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z6, Z2, Z6
+	VPERMPS      Z6, Z0, Z6
+	VMOVUPS      Z6, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z7, Z2, Z7
+	VPERMPS      Z7, Z0, Z7
+	VMOVUPS      Z7, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z8, Z2, Z8
+	VPERMPS      Z8, Z0, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z9, Z2, Z9
+	VPERMPS      Z9, Z0, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z10, Z2, Z10
+	VPERMPS      Z10, Z0, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z11, Z2, Z11
+	VPERMPS      Z11, Z0, Z11
+	VMOVUPS      Z11, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z12, Z2, Z12
+	VPERMPS      Z12, Z0, Z12
+	VMOVUPS      Z12, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z13, Z2, Z13
+	VPERMPS      Z13, Z0, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z14, Z2, Z14
+	VPERMPS      Z14, Z0, Z14
+	VMOVUPS      Z14, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z15, Z2, Z15
+	VPERMPS      Z15, Z0, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z16, Z2, Z16
+	VPERMPS      Z16, Z0, Z16
+	VMOVUPS      Z16, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z17, Z2, Z17
+	VPERMPS      Z17, Z0, Z17
+	VMOVUPS      Z17, (R8)
+	ADDQ         CX, R8
+	VMAXPS       Z18, Z2, Z18
+	VPERMPS      Z18, Z0, Z18
+	VMOVUPS      Z18, (R8)
+	ADDQ         CX, R8
+	ADDQ         AX, DX
+	ADDQ         AX, DX
+	ADDQ         yRow+88(FP), BX
+	DECQ         rows+48(FP)
+	JNZ          outputs
+	SUBQ         to_base+192(FP), R12
+	SUBQ         from_base+216(FP), R13
+	MOVQ         R12, (R11)
+	MOVQ         R13, 8(R11)
+	MOVQ         R14, 16(R11)
 	VZEROUPPER
 	RET
 

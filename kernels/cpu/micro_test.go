@@ -208,7 +208,7 @@ func TestPlanarTilesComputeTheirReference(t *testing.T) {
 }
 
 func dealtInReference(d *dealtTile) dealtFunc {
-	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, _ []float32, _ int) {
+	return func(w, x []float32, rows, xRow int, y []float32, yRow, yCol int, order []int32, start []float32, low float32, _ []float32, _ int, _, _ []float32, _ []int32, _ []int) {
 		dealtReference(d, w, x, rows, xRow, y, yRow, yCol, order, start, low)
 	}
 }
@@ -227,7 +227,7 @@ func TestDealtTilesComputeTheirReference(t *testing.T) {
 				expect, start := slices.Clone(y), randoms(r, d.lanes)
 				low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
 				dealtReference(d, w, x, rows, xRow, expect[2:], yRow, yCol, d.order(), start, low)
-				d.run(w, x, rows, xRow, y[2:], yRow, yCol, d.order(), start, low, x, 64)
+				d.run(w, x, rows, xRow, y[2:], yRow, yCol, d.order(), start, low, x, 64, nil, nil, make([]int32, 16), make([]int, dealWords))
 				sameUpTo(t, fmt.Sprintf("groups of %d, stride %d, %d outputs, %d rows", d.per, d.stride, d.outputs, rows), y, expect, 9*d.per)
 			}
 		}

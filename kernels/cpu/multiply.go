@@ -28,7 +28,8 @@ type bound struct {
 	tables   [][][]positions // of each target, for each kind of block
 	vectors  *planes         // for a planarTile
 	tier     *tier           // of a dealtTile
-	order    []int32         // its own
+	order    []int32         // its own,
+	into     []int32         // and in which its source is dealt
 }
 
 // launch returns a launch for out ← filters × source.
@@ -53,9 +54,13 @@ func (c *call) launch(p *product, how blocking, o filters, src, out *view, e epi
 	case b.direct != nil:
 		packs, prepare, body = b.bundles, b.prepareDirect, b.directJob
 	case b.dealt != nil:
-		b.tier, b.order = c.b.tier, b.dealt.order()
+		b.tier, b.order, b.into = c.b.tier, b.dealt.order(), c.b.tier.order(b.dealt.per)
 		packs, prepare = b.bundles, b.prepareDealt
-		body = func(thread, job int) { b.dealtJob(b.panels[thread*panel:][:panel], job) }
+		threads := make([]*dealtJob, c.b.Threads)
+		for i := range threads {
+			threads[i] = &dealtJob{bound: b, panels: b.panels[i*panel:][:panel]}
+		}
+		body = func(thread, job int) { threads[thread].run(job) }
 	case b.planar != nil:
 		b.vectors = b.planesTable()
 		packs, prepare = b.bundles, b.preparePlanar

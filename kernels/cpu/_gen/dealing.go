@@ -18,6 +18,7 @@ const (
 	dealVectors
 	dealCols
 	dealToVector
+	dealFromVector
 	dealToPixel
 	dealFromPixel
 	dealToRow
@@ -30,47 +31,51 @@ const dealAhead = 8192
 
 // dealing is a routine's state of pixels that it deals, a vector at a time.
 type dealing struct {
-	count                     int // of the places that deal
 	v                         vectors
+	ahead                     int // bytes; 0: what it deals was asked for
 	words                     Register
 	to, from, lines, toVector Register
 	order                     VecVirtual // nil: lanes keep their order
+	places                    int        // that deal
 }
 
-func newDealing(v vectors, ordered bool) *dealing {
-	d := &dealing{v: v, words: Load(Param("deal").Base(), GP64())}
+// newDealing begins a routine that deals in the order that is a parameter; "": lanes keep theirs.
+func newDealing(v vectors, order string, ahead int) *dealing {
+	d := &dealing{v: v, ahead: ahead, words: Load(Param("deal").Base(), GP64())}
 	d.to, d.from = Load(Param("to").Base(), GP64()), Load(Param("from").Base(), GP64())
 	ADDQ(Mem{Base: d.words, Disp: dealTo}, d.to)
 	ADDQ(Mem{Base: d.words, Disp: dealFrom}, d.from)
 	d.lines, d.toVector = GP64(), GP64()
 	MOVQ(Mem{Base: d.words, Disp: dealLines}, d.lines)
 	MOVQ(Mem{Base: d.words, Disp: dealToVector}, d.toVector)
-	if ordered {
+	if order != "" {
 		d.order = v.register()
-		VMOVDQU32(Mem{Base: Load(Param("order").Base(), GP64())}, d.order)
+		VMOVDQU32(Mem{Base: Load(Param(order).Base(), GP64())}, d.order)
 	}
 	return d
 }
 
 // line deals the next vector, if there is one.
 func (d *dealing) line() {
-	dealt := fmt.Sprintf("dealt%d", d.count)
-	d.count++
+	dealt := fmt.Sprintf("dealt%d", d.places)
+	d.places++
 	TESTQ(d.lines, d.lines)
 	JZ(LabelRef(dealt))
 	one := d.v.register()
-	PREFETCHT1(Mem{Base: d.from, Disp: dealAhead})
+	if d.ahead > 0 {
+		PREFETCHT1(Mem{Base: d.from, Disp: d.ahead})
+	}
 	if d.order != nil {
 		VPERMPS(Mem{Base: d.from}, d.order, one)
 	} else {
 		VMOVUPS(Mem{Base: d.from}, one)
 	}
 	VMOVUPS(one, Mem{Base: d.to})
-	ADDQ(Imm(uint64(4*d.v.lanes)), d.from)
+	word := func(at int) Mem { return Mem{Base: d.words, Disp: at} }
+	ADDQ(word(dealFromVector), d.from)
 	ADDQ(d.toVector, d.to)
 	DECQ(d.lines)
 	JNZ(LabelRef(dealt))
-	word := func(at int) Mem { return Mem{Base: d.words, Disp: at} }
 	MOVQ(word(dealVectors), d.lines)
 	ADDQ(word(dealToPixel), d.to)
 	ADDQ(word(dealFromPixel), d.from)
@@ -78,9 +83,9 @@ func (d *dealing) line() {
 	JNZ(LabelRef(dealt))
 	ADDQ(word(dealToRow), d.to)
 	ADDQ(word(dealFromRow), d.from)
-	cols := GP64()
-	MOVQ(word(dealCols), cols)
-	MOVQ(cols, word(dealPixels))
+	MOVQ(word(dealCols), d.lines)
+	MOVQ(d.lines, word(dealPixels))
+	MOVQ(word(dealVectors), d.lines)
 	DECQ(word(dealRows))
 	JNZ(LabelRef(dealt))
 	XORQ(d.lines, d.lines)

@@ -63,7 +63,11 @@ func narrow(v vectors, per, block, taps, n, stride int) {
 			k.pick(c, Mem{Base: p}, to)
 		}
 	}
-	d := newDealing(v, per > 1 && per < 16 && v.lanes == 16)
+	order := ""
+	if v.lanes == 16 && per > 1 && per < v.lanes {
+		order = "order"
+	}
+	d := newDealing(v, order, dealAhead)
 	sums := v.many(taps * block * n)
 	Label("strip")
 	v.clear(sums)
