@@ -44,6 +44,7 @@ func emulatedTiers(t *testing.T) []*tier {
 		for i, k := range e.planars {
 			e.planars[i].run = emulatePlanar(t, routines, fmt.Sprintf("planar%s_%dx%d", set(e.lanes), k.outputs, k.vectors*k.lanes))
 		}
+		e.deal = dealInReference(real)
 		e.dealts = slices.Clone(real.dealts)
 		for i, k := range e.dealts {
 			e.dealts[i].run = emulateDealt(t, routines, fmt.Sprintf("dealt%s_%dby%d_%d", set(e.lanes), k.per, k.stride, k.outputs))
