@@ -19,6 +19,7 @@ type blocking struct {
 	copied     [2]int          // rows and columns of the panel
 	pitch      int             // floats from position to position of the panel
 	direct     *directTile     // instead of the parts' tile; nil: none
+	square     *squareTile     // for rows whose taps lie in the source
 	directGrad *directGradTile // likewise
 	planar     *planarTile     // likewise, from and to planes of the positions of a block,
 	batch      int             // of which a job takes so many
@@ -44,7 +45,7 @@ func (p *product) choose(t *tier, threads int) blocking {
 		return p.dealtBlocking(d, t, threads)
 	}
 	if d := p.direct(t); d != nil {
-		return p.directBlocking(d)
+		return p.directBlocking(d, t)
 	}
 	if d := p.directGrad(t); d != nil {
 		return p.gradBlocking(d)

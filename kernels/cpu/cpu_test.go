@@ -57,6 +57,10 @@ func inGo(t *tier) *tier {
 	for i := range g.planars {
 		g.planars[i].run = planarInReference(&g.planars[i])
 	}
+	g.squares = slices.Clone(t.squares)
+	for i := range g.squares {
+		g.squares[i].run = squareInReference(&g.squares[i])
+	}
 	g.dealts = slices.Clone(t.dealts)
 	for i := range g.dealts {
 		g.dealts[i].run = dealtInReference(&g.dealts[i])

@@ -16,7 +16,8 @@ import (
 //	tile        positions x output channels
 //	lanes       the same where groups share vectors
 //	direct      the same, of a row, from the source where it is
-//	dealt       the same, from a copy in an order of its own
+//	square      rows x columns of outputs x channels, likewise, for rows inside the source
+//	dealt       as direct, from a copy in an order of its own
 //	planar      the same, from and to copies in which positions are neighbours
 //	outer       filters x floats of a row of taps; turned: channels x filters
 //	narrow      rows x columns of taps x output channels, of groups that share vectors
@@ -105,6 +106,9 @@ func (w *line) product(p *product, b *blocking) {
 	switch {
 	case b.direct != nil:
 		w.put("direct %dx%d", b.direct.outputs, b.direct.width())
+		if q := b.square; q != nil {
+			w.put(" | square %dx%dx%d", q.rows, q.outputs, q.lanes)
+		}
 	case b.dealt != nil:
 		w.put("dealt %dx%d | block 1×%d×%d | %d blocks a job", b.dealt.outputs, b.dealt.lanes, b.rows, b.cols, b.some)
 		w.panel(b.panel())

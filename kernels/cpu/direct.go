@@ -100,9 +100,10 @@ func (p *product) small(outputs int) bool {
 }
 
 // directBlocking divides a product for a direct tile: jobs are rows of outputs.
-func (p *product) directBlocking(d *directTile) blocking {
+func (p *product) directBlocking(d *directTile, t *tier) blocking {
 	b := p.unitBlocking(d.per, d.lanes)
 	b.direct, b.rows, b.cols = d, even(p.targets[0].rows, directRows), p.targets[0].cols
+	b.square = p.squareTile(t, d)
 	return b
 }
 
@@ -176,13 +177,7 @@ func (b *bound) row(n, row int) {
 	for col := 0; ; col += d.outputs {
 		col = min(col, t.cols-d.outputs)
 		left := col*d.stride - b.p.margin[1]
-		ends := 0
-		if left < 0 {
-			ends |= leftEnd
-		}
-		if left+d.columns() > b.p.size[1] {
-			ends |= rightEnd
-		}
+		ends := b.ends(left, d.columns())
 		for i := range calls {
 			x := b.src.f[b.src.pos(n, i*b.p.channels, top+lo, max(left, 0)):]
 			y := b.out.f[b.out.pos(n, i*b.width, row, col):]
@@ -194,11 +189,33 @@ func (b *bound) row(n, row int) {
 	}
 }
 
-// directJob computes some rows of outputs.
+// ends says which of so many columns of the source lie beside it.
+func (b *bound) ends(left, columns int) (ends int) {
+	if left < 0 {
+		ends |= leftEnd
+	}
+	if left+columns > b.p.size[1] {
+		ends |= rightEnd
+	}
+	return ends
+}
+
+// directJob computes some rows of outputs: several at a time where there is a tile for it and
+// their taps lie in the source.
 func (b *bound) directJob(_, job int) {
 	n, first, count := rowBlock(job, b.p.targets[0].rows, b.rows)
-	for row := first; row < first+count; row++ {
+	end := first + count
+	for row := first; row < end; {
+		if q := b.square; q != nil {
+			lo, hi := max(first, b.p.margin[0]), min(end, b.p.size[0]-2+b.p.margin[0]) // whose taps do
+			if at := min(row, hi-q.rows); row >= lo && row < hi && at >= lo {
+				b.squares(n, at)
+				row = at + q.rows
+				continue
+			}
+		}
 		b.row(n, row)
+		row++
 	}
 	b.finished([3]int{n, first, 0}, [3]int{1, count, b.cols}, 0, b.out.n[1])
 }

@@ -44,6 +44,10 @@ func emulatedTiers(t *testing.T) []*tier {
 		for i, k := range e.planars {
 			e.planars[i].run = emulatePlanar(t, routines, fmt.Sprintf("planar%s_%dx%d", set(e.lanes), k.outputs, k.vectors*k.lanes))
 		}
+		e.squares = slices.Clone(real.squares)
+		for i, k := range e.squares {
+			e.squares[i].run = emulateSquare(t, routines, fmt.Sprintf("square%s_%dx%d", set(e.lanes), k.rows, k.outputs))
+		}
 		e.deal = dealInReference(real)
 		e.dealts = slices.Clone(real.dealts)
 		for i, k := range e.dealts {
@@ -102,6 +106,19 @@ func emulateDirect(t *testing.T, routines map[string]*routine, name string) dire
 		m.slice("y", 3, y)
 		m.slice("start", 4, start)
 		m.parameters(map[string]int{"rows": rows, "xRow": xRow, "xCol": xCol, "xUnit": xUnit, "channels": channels, "yRow": yRow, "yCol": yCol, "units": units, "ends": ends})
+		m.scalars["low"] = low
+		m.run(name, routines[name])
+	}
+}
+
+func emulateSquare(t *testing.T, routines map[string]*routine, name string) squareFunc {
+	return func(w, x []float32, xRow, xCol int, y []float32, yRow, yCol int, start []float32, units, ends int, low float32) {
+		m := newMachine(t)
+		m.slice("w", 1, w)
+		m.slice("x", 2, x)
+		m.slice("y", 3, y)
+		m.slice("start", 4, start)
+		m.parameters(map[string]int{"xRow": xRow, "xCol": xCol, "yRow": yRow, "yCol": yCol, "units": units, "ends": ends})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}

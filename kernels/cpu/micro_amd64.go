@@ -559,6 +559,16 @@ func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float
 //go:noescape
 func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
+// squareAVX512_2x4 is squareReference for 2 rows of 4 outputs.
+//
+//go:noescape
+func squareAVX512_2x4(w []float32, x []float32, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
+// squareAVX512_3x7 is squareReference for 3 rows of 7 outputs.
+//
+//go:noescape
+func squareAVX512_3x7(w []float32, x []float32, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
 // planarAVX2_6x16 is planarReference for 6 output channels and 16 positions.
 //
 //go:noescape

@@ -78,6 +78,14 @@ func directReference(d *directTile, w, x []float32, rows, xRow, xCol, xUnit, cha
 	}
 }
 
+// squareReference is what every squareTile computes, for the tests.
+func squareReference(q *squareTile, w, x []float32, xRow, xCol int, y []float32, yRow, yCol int, start []float32, units, ends int, low float32) {
+	d := directTile{lanes: q.lanes, per: 1, vectors: 1, stride: 1, outputs: q.outputs}
+	for row := range q.rows {
+		directReference(&d, w, x[row*xRow:], 3, xRow, xCol, q.lanes, 1, y[row*yRow:], yCol, start, units, ends, low)
+	}
+}
+
 // directGradReference is what every directGradTile computes, for the tests.
 func directGradReference(d *directGradTile, w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int) {
 	if d.per > 0 {

@@ -135,6 +135,35 @@ func TestDirectTilesComputeTheirReference(t *testing.T) {
 	})
 }
 
+func squareInReference(q *squareTile) squareFunc {
+	return func(w, x []float32, xRow, xCol int, y []float32, yRow, yCol int, start []float32, units, ends int, low float32) {
+		squareReference(q, w, x, xRow, xCol, y, yRow, yCol, start, units, ends, low)
+	}
+}
+
+func TestSquareTilesComputeTheirReference(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 15))
+	eachTier(t, func(t *testing.T, tier *tier) {
+		for i := range tier.squares {
+			q := &tier.squares[i]
+			for ends := range 4 {
+				for _, units := range []int{1, 3} {
+					xCol, yCol := units*q.lanes+2, units*q.lanes+3
+					columns := q.outputs + 2 - ends&leftEnd - ends>>1
+					xRow, yRow := columns*xCol+5, q.outputs*yCol+4
+					w, x := randoms(r, units*9*q.lanes), randoms(r, (q.rows+1)*xRow+columns*xCol-2)
+					start, y := randoms(r, units*q.lanes), canaries(q.rows*yRow+5)
+					expect := slices.Clone(y)
+					low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
+					squareReference(q, w, x, xRow, xCol, expect[2:], yRow, yCol, start, units, ends, low)
+					q.run(w, x, xRow, xCol, y[2:], yRow, yCol, start, units, ends, low)
+					sameUpTo(t, fmt.Sprintf("%d×%d outputs, ends %d, %d units", q.rows, q.outputs, ends, units), y, expect, 9)
+				}
+			}
+		}
+	})
+}
+
 func directGradInReference(d *directGradTile) directGradFunc {
 	return func(w, dy []float32, rows, dyRow, dyCol, dyUnit, channels int, dx []float32, dxRow, dxCol int, units, ends int) {
 		directGradReference(d, w, dy, rows, dyRow, dyCol, dyUnit, channels, dx, dxRow, dxCol, units, ends)

@@ -18,6 +18,7 @@ type tier struct {
 	direct      []directTile     // of narrow groups that are read where they are
 	directGrads []directGradTile // of data gradients of stride 2 in such groups
 	planars     []planarTile     // of groups that fill no vectors
+	squares     []squareTile     // of depthwise convolutions, likewise
 	dealts      []dealtTile      // of narrow groups, where the tier deals in an order
 	outers      []outerTile      // of filter gradients
 	narrows     []narrowTile     // of those of narrow groups; of one row of taps the longest first

@@ -48,6 +48,7 @@ func init() {
 					directWideAVX512_16by2_7, directWideAVX512_16by2_8, directWideAVX512_16by2_14, directWideAVX512_16by2_16,
 					directWideAVX512_32by2_7, directWideAVX512_32by2_8,
 				},
+				squares: []squareFunc{squareAVX512_2x4, squareAVX512_3x7},
 				dealts: []dealtFunc{
 					dealtAVX512_2by1_7, dealtAVX512_2by1_8, dealtAVX512_2by1_14,
 					dealtAVX512_2by2_7, dealtAVX512_2by2_8, dealtAVX512_2by2_14,
@@ -76,6 +77,7 @@ type functions struct {
 	direct      []directFunc
 	directGrads []directGradFunc
 	planars     []planarFunc
+	squares     []squareFunc
 	dealts      []dealtFunc
 	outers      []outerFunc
 	narrows     []narrowFunc
@@ -96,6 +98,9 @@ func (t *tier) set(f functions) {
 	}
 	for i := range f.planars {
 		t.planars[i].run = f.planars[i]
+	}
+	for i := range f.squares {
+		t.squares[i].run = f.squares[i]
 	}
 	for i := range f.dealts {
 		t.dealts[i].run = f.dealts[i]

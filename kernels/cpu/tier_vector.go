@@ -52,6 +52,7 @@ var (
 			{lanes: 16, vectors: 1, stride: 2, outputs: 7}, {lanes: 16, vectors: 1, stride: 2, outputs: 8}, {lanes: 16, vectors: 1, stride: 2, outputs: 14}, {lanes: 16, vectors: 1, stride: 2, outputs: 16},
 			{lanes: 16, vectors: 2, stride: 2, outputs: 7}, {lanes: 16, vectors: 2, stride: 2, outputs: 8},
 		},
+		squares: []squareTile{{lanes: 16, rows: 2, outputs: 4}, {lanes: 16, rows: 3, outputs: 7, cached: true}},
 		dealts: []dealtTile{
 			{lanes: 16, per: 2, stride: 1, outputs: 7}, {lanes: 16, per: 2, stride: 1, outputs: 8}, {lanes: 16, per: 2, stride: 1, outputs: 14},
 			{lanes: 16, per: 2, stride: 2, outputs: 7}, {lanes: 16, per: 2, stride: 2, outputs: 8}, {lanes: 16, per: 2, stride: 2, outputs: 14},

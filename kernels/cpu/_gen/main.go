@@ -125,6 +125,8 @@ func main() {
 		}
 	}
 	directGrad(avx512, 0, 4)
+	square(avx512, 2, 4)
+	square(avx512, 3, 7)
 	for _, t := range []struct {
 		v                vectors
 		outputs, vectors int
