@@ -559,6 +559,11 @@ func dealtAVX512_8by2_14(w []float32, x []float32, rows int, xRow int, y []float
 //go:noescape
 func directGradWideAVX512(w []float32, dy []float32, rows int, dyRow int, dyCol int, dyUnit int, channels int, dx []float32, dxRow int, dxCol int, units int, ends int)
 
+// squareAVX2_2x4 is squareReference for 2 rows of 4 outputs.
+//
+//go:noescape
+func squareAVX2_2x4(w []float32, x []float32, xRow int, xCol int, y []float32, yRow int, yCol int, start []float32, units int, ends int, low float32)
+
 // squareAVX512_2x4 is squareReference for 2 rows of 4 outputs.
 //
 //go:noescape

@@ -24,6 +24,7 @@ func init() {
 			directGrads: []directGradFunc{
 				directGradAVX2_1, directGradAVX2_2, directGradAVX2_4, directGradAVX2_8,
 			},
+			squares: []squareFunc{squareAVX2_2x4},
 			planars: []planarFunc{planarAVX2_6x16, planarAVX2_5x16, planarAVX2_4x24},
 			outers:  []outerFunc{outerAVX2_12x8, outerAVX2_6x16, outerAVX2_4x24},
 			narrows: []narrowFunc{narrowAVX2_1_3x3, narrowAVX2_1_1x12, narrowAVX2_1_1x4, narrowAVX2_2_1x3, narrowAVX2_4_1x3, narrowAVX2_8_1x3},

@@ -20,6 +20,7 @@ var (
 			{lanes: 8, per: 8, vectors: 1, stride: 1, outputs: 7}, {lanes: 8, per: 8, vectors: 1, stride: 1, outputs: 8},
 			{lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 7}, {lanes: 8, per: 8, vectors: 1, stride: 2, outputs: 8},
 		},
+		squares:     []squareTile{{lanes: 8, rows: 2, outputs: 4}},
 		planars:     []planarTile{{outputs: 6, vectors: 2, lanes: 8}, {outputs: 5, vectors: 2, lanes: 8}, {outputs: 4, vectors: 3, lanes: 8}},
 		directGrads: []directGradTile{{lanes: 8, per: 1, positions: 2}, {lanes: 8, per: 2, positions: 2}, {lanes: 8, per: 4, positions: 2}, {lanes: 8, per: 8, positions: 2}},
 		outers:      []outerTile{{rows: 12, width: 8, vector: 8}, {rows: 6, width: 16, vector: 8}, {rows: 4, width: 24, vector: 8}},

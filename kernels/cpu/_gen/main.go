@@ -29,6 +29,9 @@ func (v vectors) register() VecVirtual {
 	return YMM()
 }
 
+// registers is how many there are.
+func (v vectors) registers() int { return 2 * v.lanes }
+
 func (v vectors) zeroed() VecVirtual {
 	r := v.register()
 	if v.lanes == 16 {
@@ -125,6 +128,7 @@ func main() {
 		}
 	}
 	directGrad(avx512, 0, 4)
+	square(avx2, 2, 4)
 	square(avx512, 2, 4)
 	square(avx512, 3, 7)
 	for _, t := range []struct {

@@ -9,7 +9,8 @@ import (
 
 // square writes a squareTile: the loop over vectors of channels, of which it computes some
 // neighbouring outputs of some rows of a depthwise 3×3 convolution. Each vector of the source is
-// read once; the first or the last column may lie beside it.
+// read once, or for each row of filters where registers are few; the first or the last column may
+// lie beside it.
 func square(v vectors, rows, outputs int) {
 	const taps = 3
 	name := fmt.Sprintf("square%s_%dx%d", v.name, rows, outputs)
@@ -41,7 +42,11 @@ func square(v vectors, rows, outputs int) {
 		}
 		return m
 	}
-	sums, ws, one := v.grid(rows, outputs), v.grid(taps, taps), v.register()
+	sums, one := v.grid(rows, outputs), v.register()
+	passes, ws := 1, v.grid(taps, taps) // over the columns; each takes some rows of filters
+	if rows*outputs+taps*taps+1 > v.registers() {
+		passes, ws = taps, v.grid(1, taps)
+	}
 	Label("unit")
 	for i, row := range sums {
 		for j, s := range row {
@@ -52,34 +57,37 @@ func square(v vectors, rows, outputs int) {
 			}
 		}
 	}
-	for r := range taps {
-		for s := range taps {
-			VMOVUPS(Mem{Base: pw, Disp: (r*taps + s) * bytes}, ws[r][s])
-		}
-	}
-	MOVQ(x, p)
 	width := outputs + taps - 1
-	for j := range width {
-		side := map[int]int{0: leftEnd, width - 1: rightEnd}[j]
-		beside := fmt.Sprintf("beside%d", side)
-		if side != 0 {
-			TESTQ(U32(uint32(side)), ends)
-			JNZ(LabelRef(beside))
+	for pass := range passes {
+		first := pass // row of filters
+		for r, row := range ws {
+			for s, w := range row {
+				VMOVUPS(Mem{Base: pw, Disp: ((first+r)*taps + s) * bytes}, w)
+			}
 		}
-		for i := range rows + taps - 1 {
-			VMOVUPS(at(i), one)
-			for r := range taps {
-				for s := range taps {
-					if i-r >= 0 && i-r < rows && j-s >= 0 && j-s < outputs {
-						VFMADD231PS(one, ws[r][s], sums[i-r][j-s])
+		MOVQ(x, p)
+		for j := range width {
+			side := map[int]int{0: leftEnd, width - 1: rightEnd}[j]
+			beside := fmt.Sprintf("beside%d_%d", side, pass)
+			if side != 0 {
+				TESTQ(U32(uint32(side)), ends)
+				JNZ(LabelRef(beside))
+			}
+			for i := first; i < first+rows+len(ws)-1; i++ {
+				VMOVUPS(at(i), one)
+				for r, row := range ws {
+					for s, w := range row {
+						if i := i - first - r; i >= 0 && i < rows && j-s >= 0 && j-s < outputs {
+							VFMADD231PS(one, w, sums[i][j-s])
+						}
 					}
 				}
 			}
+			if side != 0 {
+				Label(beside)
+			}
+			ADDQ(xCol, p)
 		}
-		if side != 0 {
-			Label(beside)
-		}
-		ADDQ(xCol, p)
 	}
 	low := ws[0][0]
 	VBROADCASTSS(inMemory(Param("low")), low)
