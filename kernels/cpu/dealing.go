@@ -35,8 +35,7 @@ const (
 // dealFunc does. Tiles deal whole vectors only.
 func (t *tier) newDealing(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) dealing {
 	lanes := t.lanesTile.width
-	vectors := ceil(channels, lanes)
-	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*lanes-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	vectors := dealtVectors(lanes, to, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
 	d := dealing{to: to, from: from, rows: rows, cols: cols, channels: channels, toRow: toRow, toVector: toVector, fromRow: fromRow, fromCol: fromCol}
 	d.words = [dealWords]int{
 		dealPixels: cols, dealRows: rows, dealVectors: vectors, dealCols: cols,

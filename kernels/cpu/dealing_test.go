@@ -48,12 +48,22 @@ func TestTilesDealWhileTheyCompute(t *testing.T) {
 					name := fmt.Sprintf("groups of %d, %d×%d taps, %d channels, %v positions", k.per, k.taps, k.rows, channels, n)
 					dy, x := randoms(r, n[0]*n[1]*lanes), randoms(r, (n[0]*n[1]+2*k.rows)*xCol)
 					sums := make([]float32, k.sums()/k.per*k.block)
+					deals := max(1, k.stride)
+					if k.lanes == generic.lanesTile.width { // in Go
+						deals = 0
+					}
 					check(name, k.per, channels, func(d *dealing) int {
 						k.run(dy, x, 1, n[0], n[1], n[1]*lanes, lanes, n[1]*xCol, xCol, k.lanes, sums, d.to, d.from, tier.order(k.per), d.words[:])
-						return n[0] * n[1] * k.deals
+						return n[0] * n[1] * deals
 					})
 				}
 			}
+		}
+		left := func(d *dealing) int { // vectors, of rows of five pixels
+			if !d.left() {
+				return 0
+			}
+			return (d.words[dealRows]-1)*5 + d.words[dealLines]
 		}
 		for i := range tier.dealts {
 			k := &tier.dealts[i]
@@ -61,15 +71,9 @@ func TestTilesDealWhileTheyCompute(t *testing.T) {
 			for rows := 1; rows <= 2; rows++ {
 				w, x, y := randoms(r, 9*k.per*lanes), randoms(r, ((rows-1)*k.stride+3)*xRow), make([]float32, rows*k.outputs*lanes)
 				check(fmt.Sprintf("%d outputs, groups of %d, %d rows", k.outputs, k.per, rows), k.per, lanes, func(d *dealing) int {
-					left := 15
-					if d.words[dealLines] > 0 {
-						left = (d.words[dealRows]-1)*5 + d.words[dealLines]
-					}
+					before := left(d)
 					k.run(w, x, rows, xRow, y, k.outputs*lanes, lanes, k.order(), make([]float32, lanes), 0, nil, 0, d.to, d.from, tier.order(k.per), d.words[:])
-					if !d.left() {
-						return left
-					}
-					return left - (d.words[dealRows]-1)*5 - d.words[dealLines]
+					return before - left(d)
 				})
 			}
 		}

@@ -29,14 +29,11 @@ func (j *dealtJob) run(job int) {
 				j.deal(block+1, 0)
 			}
 			panel := j.panelOf(block, v)
-			for col := 0; ; col += d.outputs {
-				col = min(col, k.cols-d.outputs)
+			for i := range ceil(k.cols, d.outputs) {
+				col := min(i*d.outputs, k.cols-d.outputs)
 				lines, step := next.take(d.asked(rows))
 				d.run(j.packs[v*j.size:], panel[col*d.stride*d.lanes:], rows, p.line(), j.out.f[j.out.pos(n, v*d.lanes, row, col):], j.out.st[2], j.out.st[3],
 					j.order, j.starts[v*d.lanes:], j.low, lines, step, j.next.to, j.next.from, j.into, j.next.words[:])
-				if col == k.cols-d.outputs {
-					break
-				}
 			}
 		}
 		j.finished([3]int{n, row, 0}, [3]int{1, rows, k.cols}, 0, j.out.n[1])

@@ -174,17 +174,14 @@ func (b *bound) row(n, row int) {
 		ahead = 0 // units of one group read its lines in a row
 	}
 	w := b.packs[lo*3*b.p.channels*d.width():]
-	for col := 0; ; col += d.outputs {
-		col = min(col, t.cols-d.outputs)
+	for part := range ceil(t.cols, d.outputs) {
+		col := min(part*d.outputs, t.cols-d.outputs)
 		left := col*d.stride - b.p.margin[1]
 		ends := b.ends(left, d.columns())
 		for i := range calls {
 			x := b.src.f[b.src.pos(n, i*b.p.channels, top+lo, max(left, 0)):]
 			y := b.out.f[b.out.pos(n, i*b.width, row, col):]
 			d.run(w[i*b.size:], x, hi-lo, b.src.st[2], b.src.st[3], step, b.p.channels, y, ahead, b.out.st[3], b.starts[i*b.width:], units, ends, b.low)
-		}
-		if col == t.cols-d.outputs {
-			return
 		}
 	}
 }

@@ -90,19 +90,14 @@ func (b *bound) gradRow(n, row int) {
 	d, size := b.directGrad, b.p.size
 	rows := min(2, size[0]-row)
 	calls, units, step := b.units(d.lanes)
-	for col := 0; ; col += d.positions {
-		col = min(col, size[1]-d.positions)
-		last := col == size[1]-d.positions
-		ends := 0
-		if last {
+	for part := range ceil(size[1], d.positions) {
+		col, ends := min(part*d.positions, size[1]-d.positions), 0
+		if col == size[1]-d.positions {
 			ends = rightEnd
 		}
 		for i := range calls {
 			d.run(b.packs[i*b.size:], b.src.f[b.src.pos(n, i*b.p.channels, row, col):], rows, b.src.st[2], b.src.st[3], step, b.p.channels,
 				b.out.f[b.out.pos(n, i*b.width, 2*row, 2*col):], b.out.st[2], b.out.st[3], units, ends)
-		}
-		if last {
-			return
 		}
 	}
 }

@@ -8,11 +8,10 @@ package cpu
 // next is dealt.
 type narrowGrad struct {
 	*geometry
-	src     *product // the forward convolution, for its taps
-	per     int      // channels of a group
-	lanes   int      // of a vector
-	dealt   bool     // its lanes are in the order of dealtChannel
-	stay    bool     // dy is read where it is: its vectors are whole and in their order
+	per     int  // channels of a group
+	lanes   int  // of a vector
+	dealt   bool // its lanes are in the order of dealtChannel
+	stay    bool // dy is read where it is: its vectors are whole and in their order
 	vectors int
 	some    int    // vectors of a job
 	parts   int    // of the blocks, each with sums of its own that are added up in the end
@@ -49,14 +48,13 @@ func (g *geometry) narrowGrad(t *tier, threads int) *narrowGrad {
 	if g.k != g.c || g.groups == 1 {
 		return nil
 	}
-	p := g.forward()
-	f := &narrowGrad{geometry: g, src: p, per: g.c, lanes: t.lanesTile.width, dealt: t.dealt}
+	f := &narrowGrad{geometry: g, per: g.c, lanes: t.lanesTile.width, dealt: t.dealt}
 	if !f.cover(t.narrows) {
 		return nil
 	}
 	f.vectors = ceil(g.groups*g.c, f.lanes)
 	f.stay = f.per == 1 && g.groups%f.lanes == 0 // it is read once or twice
-	down, across, rows, cols, _ := p.reach()
+	down, across, rows, cols, _ := g.forward().reach()
 	f.copied[1] = (cols-1)*g.stride[1] + 1 + across
 	// All vectors of a block lie in one stretch; if there are many, they make jobs and need no
 	// sums for parts.

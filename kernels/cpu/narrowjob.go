@@ -71,7 +71,7 @@ func (j *narrowJob) deal(p narrowPlace) {
 	channel := j.first * j.lanes
 	channels := min(j.vectors*j.lanes, j.groups*j.per-channel)
 	panel := j.panel()
-	need := (p.rows-1)*j.stride[0] + 1 + (j.kernel[0]-1)*j.dilation[0]
+	need := j.extent - (j.rb-p.rows)*j.stride[0]
 	j.next[0] = panel.begin(j.xs[(p.x+p.have)*panel.line():], j.x, p.n, channel, channels, p.row*j.stride[0]-j.before[0]+p.have, need-p.have, j.before[1])
 	if !j.stay {
 		panel := dealtPanel{j.tier, j.per, j.lanes, j.out[1], j.yVector}

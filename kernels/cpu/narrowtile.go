@@ -6,7 +6,6 @@ type narrowTile struct {
 	per, block int // channels of a group; of those of dy, so many at a time
 	taps, rows int
 	stride     int // from position to position of x, in vectors; 0: any
-	deals      int // vectors with each position
 	lanes      int
 	dealt      bool // the lanes are in the order that a tier's deal gives them
 	run        narrowFunc
@@ -16,8 +15,8 @@ type narrowTile struct {
 // apart in dy and in x, whose rows of taps are xTap floats apart. It does so for strips of the
 // channels of dy's groups.
 //
-// With each position the next vectors are dealt to a panel, if there are any: to, from, order
-// and deal are those of a dealing.
+// With each position a vector, or stride of them, is dealt to a panel, if there is one: to, from,
+// order and deal are those of a dealing.
 //
 // narrowReference is the same in Go.
 type narrowFunc = func(dy, x []float32, strips, rows, cols, dyRow, dyCol, xRow, xCol, xTap int, sums, to, from []float32, order []int32, deal []int)
@@ -30,6 +29,14 @@ func (k *narrowTile) sums() int { return k.per * k.taps * k.rows * k.lanes }
 // last channel become zero. Where a tier deals groups of per channels, the first channels of a
 // vector's groups come first, then their second.
 type dealFunc = func(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int)
+
+// dealtVectors is how many vectors a dealFunc deals of each pixel. It panics if what it would
+// read or write does not lie in the slices.
+func dealtVectors(lanes int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) int {
+	vectors := ceil(channels, lanes)
+	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*lanes-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	return vectors
+}
 
 // dealGo deals to vectors of four lanes whose channels keep their order.
 func dealGo(_ int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {

@@ -35,15 +35,12 @@ func (p *product) squareTile(t *tier, d *directTile) *squareTile {
 // squares computes some rows of outputs, all of whose taps lie in the source.
 func (b *bound) squares(n, row int) {
 	t, q := &b.p.targets[0], b.square
-	for col := 0; ; col += q.outputs {
-		col = min(col, t.cols-q.outputs)
+	for i := range ceil(t.cols, q.outputs) {
+		col := min(i*q.outputs, t.cols-q.outputs)
 		left := col - b.p.margin[1]
 		ends := b.ends(left, q.outputs+2)
 		x := b.src.f[b.src.pos(n, 0, row-b.p.margin[0], max(left, 0)):]
 		y := b.out.f[b.out.pos(n, 0, row, col):]
 		q.run(b.packs, x, b.src.st[2], b.src.st[3], y, b.out.st[2], b.out.st[3], b.starts, b.bundles, ends, b.low)
-		if col == t.cols-q.outputs {
-			return
-		}
 	}
 }

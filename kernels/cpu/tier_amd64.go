@@ -121,15 +121,13 @@ func (t *tier) set(f functions) {
 
 // dealEights deals to vectors of eight lanes whose channels keep their order.
 func dealEights(_ int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
-	vectors := ceil(channels, 8)
-	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*8-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	vectors := dealtVectors(8, to, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
 	dealAVX2(to, from, rows, cols, vectors, channels-(vectors-1)*8, toRow, toVector, fromRow, fromCol)
 }
 
 // dealSixteens deals to vectors of sixteen lanes.
 func dealSixteens(per int, to, from []float32, rows, cols, channels, toRow, toVector, fromRow, fromCol int) {
-	vectors := ceil(channels, 16)
-	_, _ = to[(vectors-1)*toVector+(rows-1)*toRow+cols*16-1], from[(rows-1)*fromRow+(cols-1)*fromCol+channels-1]
+	vectors := dealtVectors(16, to, from, rows, cols, channels, toRow, toVector, fromRow, fromCol)
 	last := channels - (vectors-1)*16
 	if order := dealOrders[per]; order != nil {
 		dealAVX512Ordered(to, from, order, rows, cols, vectors, last, toRow, toVector, fromRow, fromCol)

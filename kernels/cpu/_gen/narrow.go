@@ -79,9 +79,9 @@ func narrow(v vectors, per, block, taps, n, stride int) {
 	MOVQ(dyNow, p)
 	MOVQ(xNow, q)
 	MOVQ(inMemory(Param("cols")), cols)
-	window, turns := v.grid(taps, n), 1 // column c of x is in column c%n
-	if stride == 1 {
-		turns = n
+	window, turns := v.grid(1, n), 1
+	if stride == 1 { // column c of x is in column c%n
+		window, turns = v.grid(taps, n), n
 		for t := range taps {
 			for i := range n - 1 {
 				VMOVUPS(at(t, i), window[t][i])
@@ -97,10 +97,7 @@ func narrow(v vectors, per, block, taps, n, stride int) {
 			}
 		}
 		for t := range taps {
-			xs := window[t]
-			if stride != 1 {
-				xs = window[0]
-			}
+			xs := window[t%len(window)]
 			switch {
 			case stride == 1:
 				VMOVUPS(at(t, n-1), xs[(turn+n-1)%n])
