@@ -15,6 +15,9 @@ func (a *ahead) take(lines int) (next []float32, step int) {
 	return nil, 0
 }
 
+// lines is how many there are.
+func (a *ahead) lines() int { return (len(a[0]) + len(a[1])) / 16 }
+
 // stretch returns some rows and columns of a sample as far as they are there, from the first
 // to the last: nothing if other channels lie between them.
 func (v *view) stretch(n, row, col, rows, cols int) []float32 {
@@ -23,25 +26,4 @@ func (v *view) stretch(n, row, col, rows, cols int) []float32 {
 		return nil
 	}
 	return v.f[v.pos(n, 0, row, col):][:(rows-1)*v.st[2]+cols*v.st[3]]
-}
-
-// pixelsAhead is pixels of which few channels will be read soon: no more than four lines of
-// each are asked for.
-type pixelsAhead [2]struct {
-	f     []float32
-	n     int // pixels
-	pitch int // floats from one to the next
-}
-
-// take returns where some pixels begin, and how many bytes apart they are: 0 if there are none.
-func (a *pixelsAhead) take(n int) (far []float32, step int) {
-	for i := range a {
-		if p := &a[i]; p.n > 0 && len(p.f) > 0 {
-			far = p.f
-			p.n -= n
-			p.f = far[min(len(far), n*p.pitch):]
-			return far, 4 * p.pitch
-		}
-	}
-	return nil, 0
 }

@@ -24,9 +24,9 @@ func (c caches) pass(asks bool) int {
 // panel returns the floats of a product's panel, which stays in the second-level cache.
 func (c caches) panel() int { return c.second / 2 / 4 }
 
-// filterGrad returns the floats of a panel and the sums of a job, which share the
-// second-level cache, and the bytes of a panel and of dy that a tile's strips reach, which
-// stay in the first.
-func (c caches) filterGrad() (gradPanel, gradBytes, gradSums int) {
+// filterGrad returns the floats of a turn's panels, of which there are two, and the sums of a job,
+// which share the second-level cache, and the bytes of a panel and of dy that a tile's strips
+// reach, which stay in the first.
+func (c caches) filterGrad() (gradPanels, gradBytes, gradSums int) {
 	return c.second * 3 / 8 / 4, c.first * 3 / 4, c.second * 5 / 8 / 4
 }

@@ -158,7 +158,7 @@ func (w *line) filterGrad(f *filterGrad) {
 		w.put(" | %d parts", f.parts)
 	}
 	x, dy, _ := f.scratch()
-	w.panel(x + dy)
+	w.panel(2 * (x + dy))
 	w.put(" | jobs %d", f.jobs())
 }
 

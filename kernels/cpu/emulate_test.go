@@ -21,7 +21,7 @@ func emulatedTiers(t *testing.T) []*tier {
 	var out []*tier
 	for _, real := range []*tier{&avx2, &avx512} {
 		e := *real
-		e.name = real.name + "-emulated"
+		e.name, e.rows = real.name+"-emulated", genericRows
 		e.tiles, e.outers, e.narrows, e.dots = slices.Clone(real.tiles), slices.Clone(real.outers), slices.Clone(real.narrows), slices.Clone(real.dots)
 		set := func(vector int) string { return map[int]string{8: "AVX2", 16: "AVX512"}[vector] }
 		for i, k := range e.tiles {
@@ -181,14 +181,16 @@ func bitsOf(x []int32) []float32 {
 }
 
 func emulateOuter(t *testing.T, routines map[string]*routine, name string) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, far []float32, farStep int) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, to, from []float32, copies []int) {
 		m := newMachine(t)
 		m.slice("dy", 1, dy)
 		m.slice("x", 2, x)
 		m.slice("sums", 3, sums)
 		m.slice("next", 4, next)
-		m.slice("far", 5, far)
-		m.parameters(map[string]int{"step": step, "farStep": farStep, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol})
+		m.slice("to", 5, to)
+		m.slice("from", 6, from)
+		m.sliceOfInts("copies", 7, copies)
+		m.parameters(map[string]int{"step": step, "strips": strips, "images": images, "rows": rows, "cols": cols, "dyImage": dyImage, "dyRow": dyRow, "dyCol": dyCol, "xImage": xImage, "xRow": xRow, "xCol": xCol})
 		m.run(name, routines[name])
 	}
 }

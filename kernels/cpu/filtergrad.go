@@ -2,7 +2,7 @@ package cpu
 
 // filterGrad is the geometry of a filter gradient: for every filter and tap the sum over
 // all positions of dy times the source under the tap. Blocks of the source, with their
-// padding, and of dy are copied to panels. Taps whose channels follow each other in the
+// padding, and of dy are copied to panels, by the tiles themselves (outerjob.go). Taps whose channels follow each other in the
 // source's panel make one run of floats. Narrow groups have another (narrowgrad.go).
 type filterGrad struct {
 	*geometry
@@ -18,6 +18,8 @@ type filterGrad struct {
 	dyPitch int      // and of dy's
 	runs    []run
 	floats  int // sums of a group
+	turns   int // of all tiles at a position
+	batch   int // parts of a job
 }
 
 // run is some taps' floats of the source that follow each other.
@@ -33,8 +35,9 @@ type outerPart struct {
 }
 
 const (
-	gradJobs  = 2  // for each thread: they take equally long, and each copies for itself
-	gradParts = 16 // of the positions where a gradient is small
+	gradJobs  = 2       // for each thread: they take equally long, and each copies for itself
+	gradJob   = 1 << 26 // multiply-adds of one of several groups, or else there are four times as many
+	gradParts = 16      // of the positions where a gradient is small
 
 	turnedCost = 90 // per cent at which filters fill the lanes rather than channels
 )
@@ -67,11 +70,11 @@ func (g *geometry) filterGrad(t *tier, threads int) *filterGrad {
 }
 
 func (g *geometry) divideGrad(t *tier, threads int) *filterGrad {
-	gradPanel, gradBytes, gradSums := t.caches.filterGrad()
+	gradPanels, gradBytes, gradSums := t.caches.filterGrad()
 	p := g.forward()
 	down, across, rows, cols, taps := p.reach()
 	f := &filterGrad{geometry: g, src: p}
-	f.some = min(g.groups, ceil(32, f.c)) // neighbours in memory: a few make whole cache lines
+	f.some = min(g.groups, ceil(128, f.c)) // neighbours in memory; only the first waits for its copies
 	least := 0
 	for filters := 128; filters <= 512; filters *= 2 {
 		cb := min(f.c, roundUp(even(f.c, max(16, gradSums/(taps*min(f.k, filters)))), 8))
@@ -83,23 +86,28 @@ func (g *geometry) divideGrad(t *tier, threads int) *filterGrad {
 	f.pitch = f.cb
 	// Blocks of positions decide the order of sums: they depend on shapes only.
 	extent := func(positions, axis, reach int) int { return (positions-1)*g.stride[axis] + 1 + reach }
-	some := gradBytes / (4 * (min(f.pitch, 40) + min(f.kb, 16)))
+	some := max(1, min(gradBytes/(4*(min(f.pitch, 40)+min(f.kb, 16))), gradPanels/(f.cb+f.kb)))
 	f.wb, f.rb, f.nb = cols, 1, 1
 	if rows == 1 {
 		f.wb = even(cols, some)
 	}
 	width := extent(f.wb, 1, across)
-	f.rb = even(rows, max(1, min((gradPanel/(f.pitch*width)-1-down)/g.stride[0]+1, some/f.wb)))
+	f.rb = even(rows, max(1, min((gradPanels/2/(f.pitch*width)-1-down)/g.stride[0]+1, some/f.wb)))
 	if f.rb == rows && f.wb == cols {
-		f.nb = even(g.samples, max(1, min(some/(rows*cols), gradPanel/(f.pitch*width*extent(rows, 0, down)))))
+		f.nb = even(g.samples, max(1, min(some/(rows*cols), gradPanels/2/(f.pitch*width*extent(rows, 0, down)))))
 	}
 	f.copied = [2]int{extent(f.rb, 0, down), width}
-	f.parts = 1
-	if small := f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/2; small {
-		f.nb = min(f.nb, max(1, 2*g.samples/gradParts))
+	f.parts, f.batch = 1, 1
+	if small := f.kb == f.k && f.cb == f.c && g.groups*g.k*g.c*taps <= gradSums*3/4; small {
+		// All groups take turns at a block, whose lines should still be near for the last.
+		f.nb = min(f.nb, max(1, 2*g.samples/gradParts), max(1, t.caches.second/4/(4*g.groups*(g.k+g.c)*f.rb*f.wb)))
 		if blocks := f.blocks(); blocks >= gradParts/2 {
 			f.parts, f.some = min(gradParts, blocks), g.groups
 		}
+	}
+	each := g.samples * rows * cols * taps * g.k * g.c // multiply-adds of a group
+	for f.parts == 1 && f.some > 1 && f.some*each < gradJob && f.jobs() < 4*gradJobs*threads {
+		f.some = ceil(f.some, 2)
 	}
 	for f.parts == 1 && f.jobs() < gradJobs*threads {
 		if f.some > 1 {
@@ -112,6 +120,7 @@ func (g *geometry) divideGrad(t *tier, threads int) *filterGrad {
 			break
 		}
 	}
+	f.batch = max(1, f.parts/(gradJobs*2*threads))
 	f.dyPitch = spreadOut(f.kb)
 	f.pitch = f.cb
 	if taps == 1 {
@@ -135,6 +144,7 @@ func (f *filterGrad) cut(t *tier) {
 		f.runs[i].tiles = coverOuter(t.outers, len(f.runs[i].taps)*n, f.kb)
 		for _, o := range f.runs[i].tiles {
 			f.floats += o.sums() * f.strips(o)
+			f.turns += f.strips(o)
 		}
 	}
 }
@@ -180,7 +190,7 @@ func outerCost(tiles []outerTile, n, k int) (cost int) {
 }
 
 func (f *filterGrad) jobs() int {
-	return f.parts * ceil(f.groups, f.some) * ceil(f.k, f.kb) * ceil(f.c, f.cb)
+	return ceil(f.parts, f.batch) * ceil(f.groups, f.some) * ceil(f.k, f.kb) * ceil(f.c, f.cb)
 }
 
 // blocks is how many blocks of positions there are.
@@ -196,7 +206,8 @@ func (f *filterGrad) corner(block int) [3]int {
 	return [3]int{block / cols / rows * f.nb, block / cols % rows * f.rb, block % cols * f.wb}
 }
 
-// scratch is the floats of a thread's panels of the source and of dy, and of its sums.
+// scratch is the floats of a panel of the source and of dy, and of its sums: a thread has two
+// of each, for this turn and the next.
 // Tiles may read beyond a panel.
 func (f *filterGrad) scratch() (x, dy, sums int) {
 	x = roundUp(f.nb*f.copied[0]*f.copied[1]*f.pitch, 16) + overread
@@ -207,7 +218,7 @@ func (f *filterGrad) scratch() (x, dy, sums int) {
 // workspace is the scratch memory in bytes.
 func (f *filterGrad) workspace(threads int) int64 {
 	x, dy, sums := f.scratch()
-	n := int64(threads) * int64(x+dy)
+	n := 2 * int64(threads) * int64(x+dy)
 	if f.parts > 1 {
 		return 4 * (n + int64(f.parts)*int64(sums))
 	}

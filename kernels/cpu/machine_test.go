@@ -302,6 +302,14 @@ func (m *machine) run(name string, r *routine) {
 			} else {
 				m.put(last, m.vector(in[1], lanesOf(m.t, last)))
 			}
+		case "VMOVUPS.Z":
+			var v [16]float32
+			for i := range v {
+				if m.lane(in, 2, i) {
+					v[i] = m.memory(m.address(in[1])+int64(4*i), 1)[0]
+				}
+			}
+			m.put(last, v)
 		case "VMOVSS":
 			m.memory(m.address(last), 1)[0] = m.vector(in[1], 4)[0]
 		case "VMOVSD":

@@ -47,32 +47,32 @@ func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float3
 // outerAVX2_12x8 is outerReference for 12 filters a strip and 8 floats of x.
 //
 //go:noescape
-func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // outerAVX2_6x16 is outerReference for 6 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // outerAVX2_4x24 is outerReference for 4 filters a strip and 24 floats of x.
 //
 //go:noescape
-func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // outerAVX512_12x16 is outerReference for 12 filters a strip and 16 floats of x.
 //
 //go:noescape
-func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // outerAVX512_12x32 is outerReference for 12 filters a strip and 32 floats of x.
 //
 //go:noescape
-func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // outerAVX512_8x48 is outerReference for 8 filters a strip and 48 floats of x.
 //
 //go:noescape
-func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 
 // narrowAVX2_1_3x3 is narrowReference for 3 rows of 3 vectors of x, in groups of 1 channels, 1 of dy's at a time.
 //

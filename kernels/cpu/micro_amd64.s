@@ -2242,15 +2242,24 @@ write:
 	VZEROUPPER
 	RET
 
-// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+// func outerAVX2_12x8(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_12x8(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX2_12x8(SB), NOSPLIT, $32-256
+	SHLQ $0x02, dyImage+80(FP)
+	SHLQ $0x02, dyRow+88(FP)
+	SHLQ $0x02, xImage+104(FP)
+	SHLQ $0x02, xRow+112(FP)
+	MOVQ dyCol+96(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+120(FP), CX
+	SHLQ $0x02, CX
+	MOVQ copies_base+232(FP), R9
+	MOVQ to_base+184(FP), R12
+	MOVQ from_base+208(FP), R13
+	ADDQ (R9), R12
+	ADDQ 8(R9), R13
+	MOVQ 24(R9), R10
+	MOVQ 16(R9), R11
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2265,116 +2274,159 @@ strip:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R14), Y12
-	PREFETCHT1   (CX)
-	ADDQ         DX, CX
-	VBROADCASTSS (R13), Y13
+	VMOVUPS      (DI), Y12
+	VBROADCASTSS (SI), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	VBROADCASTSS 4(R13), Y13
+	VBROADCASTSS 4(SI), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	VBROADCASTSS 8(R13), Y13
+	VBROADCASTSS 8(SI), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS 12(R13), Y13
+	VBROADCASTSS 12(SI), Y13
 	VFMADD231PS  Y13, Y12, Y3
-	VBROADCASTSS 16(R13), Y13
+	VBROADCASTSS 16(SI), Y13
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS 20(R13), Y13
+	VBROADCASTSS 20(SI), Y13
 	VFMADD231PS  Y13, Y12, Y5
-	VBROADCASTSS 24(R13), Y13
+	VBROADCASTSS 24(SI), Y13
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS 28(R13), Y13
+	VBROADCASTSS 28(SI), Y13
 	VFMADD231PS  Y13, Y12, Y7
-	VBROADCASTSS 32(R13), Y13
+	VBROADCASTSS 32(SI), Y13
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS 36(R13), Y13
+	VBROADCASTSS 36(SI), Y13
 	VFMADD231PS  Y13, Y12, Y9
-	VBROADCASTSS 40(R13), Y13
+	VBROADCASTSS 40(SI), Y13
 	VFMADD231PS  Y13, Y12, Y10
-	VBROADCASTSS 44(R13), Y13
+	VBROADCASTSS 44(SI), Y13
 	VFMADD231PS  Y13, Y12, Y11
-	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R8
-	JNZ          position
-	MOVQ         dyRow+88(FP), R8
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         xRow+112(FP), R8
-	LEAQ         (R12)(R8*4), R12
-	DECQ         DI
-	JNZ          row
-	MOVQ         dyImage+80(FP), DI
-	LEAQ         (AX)(DI*4), AX
-	MOVQ         xImage+104(FP), DI
-	LEAQ         (BX)(DI*4), BX
-	DECQ         SI
-	JNZ          image
-	MOVQ         8(SP), AX
-	VADDPS       (AX), Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VADDPS       32(AX), Y1, Y1
-	VMOVUPS      Y1, 32(AX)
-	VADDPS       64(AX), Y2, Y2
-	VMOVUPS      Y2, 64(AX)
-	VADDPS       96(AX), Y3, Y3
-	VMOVUPS      Y3, 96(AX)
-	VADDPS       128(AX), Y4, Y4
-	VMOVUPS      Y4, 128(AX)
-	VADDPS       160(AX), Y5, Y5
-	VMOVUPS      Y5, 160(AX)
-	VADDPS       192(AX), Y6, Y6
-	VMOVUPS      Y6, 192(AX)
-	VADDPS       224(AX), Y7, Y7
-	VMOVUPS      Y7, 224(AX)
-	VADDPS       256(AX), Y8, Y8
-	VMOVUPS      Y8, 256(AX)
-	VADDPS       288(AX), Y9, Y9
-	VMOVUPS      Y9, 288(AX)
-	VADDPS       320(AX), Y10, Y10
-	VMOVUPS      Y10, 320(AX)
-	VADDPS       352(AX), Y11, Y11
-	VMOVUPS      Y11, 352(AX)
-	ADDQ         $0x00000180, 8(SP)
-	ADDQ         $0x30, (SP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	DECQ         R11
+	JZ           copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+128(FP)
+	ADDQ    $0x30, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
 
-// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS    (R13), Y12
+	VMOVUPS    Y12, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
+
+// func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_6x16(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX2_6x16(SB), NOSPLIT, $32-256
+	SHLQ $0x02, dyImage+80(FP)
+	SHLQ $0x02, dyRow+88(FP)
+	SHLQ $0x02, xImage+104(FP)
+	SHLQ $0x02, xRow+112(FP)
+	MOVQ dyCol+96(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+120(FP), CX
+	SHLQ $0x02, CX
+	MOVQ copies_base+232(FP), R9
+	MOVQ to_base+184(FP), R12
+	MOVQ from_base+208(FP), R13
+	ADDQ (R9), R12
+	ADDQ 8(R9), R13
+	MOVQ 24(R9), R10
+	MOVQ 16(R9), R11
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2389,111 +2441,154 @@ strip:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R14), Y12
-	VMOVUPS      32(R14), Y13
-	PREFETCHT1   (CX)
-	ADDQ         DX, CX
-	VBROADCASTSS (R13), Y14
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
-	VBROADCASTSS 4(R13), Y14
+	VBROADCASTSS 4(SI), Y14
 	VFMADD231PS  Y14, Y12, Y2
 	VFMADD231PS  Y14, Y13, Y3
-	VBROADCASTSS 8(R13), Y14
+	VBROADCASTSS 8(SI), Y14
 	VFMADD231PS  Y14, Y12, Y4
 	VFMADD231PS  Y14, Y13, Y5
-	VBROADCASTSS 12(R13), Y14
+	VBROADCASTSS 12(SI), Y14
 	VFMADD231PS  Y14, Y12, Y6
 	VFMADD231PS  Y14, Y13, Y7
-	VBROADCASTSS 16(R13), Y14
+	VBROADCASTSS 16(SI), Y14
 	VFMADD231PS  Y14, Y12, Y8
 	VFMADD231PS  Y14, Y13, Y9
-	VBROADCASTSS 20(R13), Y14
+	VBROADCASTSS 20(SI), Y14
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y14, Y13, Y11
-	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R8
-	JNZ          position
-	MOVQ         dyRow+88(FP), R8
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         xRow+112(FP), R8
-	LEAQ         (R12)(R8*4), R12
-	DECQ         DI
-	JNZ          row
-	MOVQ         dyImage+80(FP), DI
-	LEAQ         (AX)(DI*4), AX
-	MOVQ         xImage+104(FP), DI
-	LEAQ         (BX)(DI*4), BX
-	DECQ         SI
-	JNZ          image
-	MOVQ         8(SP), AX
-	VADDPS       (AX), Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VADDPS       32(AX), Y1, Y1
-	VMOVUPS      Y1, 32(AX)
-	VADDPS       64(AX), Y2, Y2
-	VMOVUPS      Y2, 64(AX)
-	VADDPS       96(AX), Y3, Y3
-	VMOVUPS      Y3, 96(AX)
-	VADDPS       128(AX), Y4, Y4
-	VMOVUPS      Y4, 128(AX)
-	VADDPS       160(AX), Y5, Y5
-	VMOVUPS      Y5, 160(AX)
-	VADDPS       192(AX), Y6, Y6
-	VMOVUPS      Y6, 192(AX)
-	VADDPS       224(AX), Y7, Y7
-	VMOVUPS      Y7, 224(AX)
-	VADDPS       256(AX), Y8, Y8
-	VMOVUPS      Y8, 256(AX)
-	VADDPS       288(AX), Y9, Y9
-	VMOVUPS      Y9, 288(AX)
-	VADDPS       320(AX), Y10, Y10
-	VMOVUPS      Y10, 320(AX)
-	VADDPS       352(AX), Y11, Y11
-	VMOVUPS      Y11, 352(AX)
-	ADDQ         $0x00000180, 8(SP)
-	ADDQ         $0x18, (SP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	DECQ         R11
+	JZ           copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+128(FP)
+	ADDQ    $0x18, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
 
-// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS    (R13), Y12
+	VMOVUPS    Y12, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
+
+// func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·outerAVX2_4x24(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX2_4x24(SB), NOSPLIT, $32-256
+	SHLQ $0x02, dyImage+80(FP)
+	SHLQ $0x02, dyRow+88(FP)
+	SHLQ $0x02, xImage+104(FP)
+	SHLQ $0x02, xRow+112(FP)
+	MOVQ dyCol+96(FP), AX
+	SHLQ $0x02, AX
+	MOVQ xCol+120(FP), CX
+	SHLQ $0x02, CX
+	MOVQ copies_base+232(FP), R9
+	MOVQ to_base+184(FP), R12
+	MOVQ from_base+208(FP), R13
+	ADDQ (R9), R12
+	ADDQ 8(R9), R13
+	MOVQ 24(R9), R10
+	MOVQ 16(R9), R11
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2508,110 +2603,154 @@ strip:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	VMOVUPS      (R14), Y12
-	VMOVUPS      32(R14), Y13
-	VMOVUPS      64(R14), Y14
-	PREFETCHT1   (CX)
-	ADDQ         DX, CX
-	VBROADCASTSS (R13), Y15
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
+	VMOVUPS      64(DI), Y14
+	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y15, Y12, Y0
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS 4(R13), Y15
+	VBROADCASTSS 4(SI), Y15
 	VFMADD231PS  Y15, Y12, Y3
 	VFMADD231PS  Y15, Y13, Y4
 	VFMADD231PS  Y15, Y14, Y5
-	VBROADCASTSS 8(R13), Y15
+	VBROADCASTSS 8(SI), Y15
 	VFMADD231PS  Y15, Y12, Y6
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS 12(R13), Y15
+	VBROADCASTSS 12(SI), Y15
 	VFMADD231PS  Y15, Y12, Y9
 	VFMADD231PS  Y15, Y13, Y10
 	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R8
-	JNZ          position
-	MOVQ         dyRow+88(FP), R8
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         xRow+112(FP), R8
-	LEAQ         (R12)(R8*4), R12
-	DECQ         DI
-	JNZ          row
-	MOVQ         dyImage+80(FP), DI
-	LEAQ         (AX)(DI*4), AX
-	MOVQ         xImage+104(FP), DI
-	LEAQ         (BX)(DI*4), BX
-	DECQ         SI
-	JNZ          image
-	MOVQ         8(SP), AX
-	VADDPS       (AX), Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VADDPS       32(AX), Y1, Y1
-	VMOVUPS      Y1, 32(AX)
-	VADDPS       64(AX), Y2, Y2
-	VMOVUPS      Y2, 64(AX)
-	VADDPS       96(AX), Y3, Y3
-	VMOVUPS      Y3, 96(AX)
-	VADDPS       128(AX), Y4, Y4
-	VMOVUPS      Y4, 128(AX)
-	VADDPS       160(AX), Y5, Y5
-	VMOVUPS      Y5, 160(AX)
-	VADDPS       192(AX), Y6, Y6
-	VMOVUPS      Y6, 192(AX)
-	VADDPS       224(AX), Y7, Y7
-	VMOVUPS      Y7, 224(AX)
-	VADDPS       256(AX), Y8, Y8
-	VMOVUPS      Y8, 256(AX)
-	VADDPS       288(AX), Y9, Y9
-	VMOVUPS      Y9, 288(AX)
-	VADDPS       320(AX), Y10, Y10
-	VMOVUPS      Y10, 320(AX)
-	VADDPS       352(AX), Y11, Y11
-	VMOVUPS      Y11, 352(AX)
-	ADDQ         $0x00000180, 8(SP)
-	ADDQ         $0x10, (SP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	DECQ         R11
+	JZ           copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (SI)
+	VADDPS  32(SI), Y1, Y1
+	VMOVUPS Y1, 32(SI)
+	VADDPS  64(SI), Y2, Y2
+	VMOVUPS Y2, 64(SI)
+	VADDPS  96(SI), Y3, Y3
+	VMOVUPS Y3, 96(SI)
+	VADDPS  128(SI), Y4, Y4
+	VMOVUPS Y4, 128(SI)
+	VADDPS  160(SI), Y5, Y5
+	VMOVUPS Y5, 160(SI)
+	VADDPS  192(SI), Y6, Y6
+	VMOVUPS Y6, 192(SI)
+	VADDPS  224(SI), Y7, Y7
+	VMOVUPS Y7, 224(SI)
+	VADDPS  256(SI), Y8, Y8
+	VMOVUPS Y8, 256(SI)
+	VADDPS  288(SI), Y9, Y9
+	VMOVUPS Y9, 288(SI)
+	VADDPS  320(SI), Y10, Y10
+	VMOVUPS Y10, 320(SI)
+	VADDPS  352(SI), Y11, Y11
+	VMOVUPS Y11, 352(SI)
+	ADDQ    $0x00000180, sums_base+128(FP)
+	ADDQ    $0x10, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS    (R13), Y12
+	VMOVUPS    Y12, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
+
+// func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_12x16(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX512_12x16(SB), NOSPLIT, $32-256
+	SHLQ  $0x02, dyImage+80(FP)
+	SHLQ  $0x02, dyRow+88(FP)
+	SHLQ  $0x02, xImage+104(FP)
+	SHLQ  $0x02, xRow+112(FP)
+	MOVQ  dyCol+96(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  xCol+120(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  copies_base+232(FP), R9
+	MOVQ  to_base+184(FP), R12
+	MOVQ  from_base+208(FP), R13
+	ADDQ  (R9), R12
+	ADDQ  8(R9), R13
+	MOVQ  24(R9), R10
+	MOVQ  16(R9), R11
+	KMOVW 72(R9), K1
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2626,105 +2765,149 @@ strip:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	PREFETCHT0       (R13)(R9*8)
-	VMOVUPS          (R14), Z12
-	PREFETCHT1       (CX)
-	ADDQ             DX, CX
-	VFMADD231PS.BCST (R13), Z12, Z0
-	VFMADD231PS.BCST 4(R13), Z12, Z1
-	VFMADD231PS.BCST 8(R13), Z12, Z2
-	VFMADD231PS.BCST 12(R13), Z12, Z3
-	VFMADD231PS.BCST 16(R13), Z12, Z4
-	VFMADD231PS.BCST 20(R13), Z12, Z5
-	VFMADD231PS.BCST 24(R13), Z12, Z6
-	VFMADD231PS.BCST 28(R13), Z12, Z7
-	VFMADD231PS.BCST 32(R13), Z12, Z8
-	VFMADD231PS.BCST 36(R13), Z12, Z9
-	VFMADD231PS.BCST 40(R13), Z12, Z10
-	VFMADD231PS.BCST 44(R13), Z12, Z11
-	ADDQ             R9, R13
-	ADDQ             R10, R14
-	DECQ             R8
-	JNZ              position
-	MOVQ             dyRow+88(FP), R8
-	LEAQ             (R11)(R8*4), R11
-	MOVQ             xRow+112(FP), R8
-	LEAQ             (R12)(R8*4), R12
-	DECQ             DI
-	JNZ              row
-	MOVQ             dyImage+80(FP), DI
-	LEAQ             (AX)(DI*4), AX
-	MOVQ             xImage+104(FP), DI
-	LEAQ             (BX)(DI*4), BX
-	DECQ             SI
-	JNZ              image
-	MOVQ             8(SP), AX
-	VADDPS           (AX), Z0, Z0
-	VMOVUPS          Z0, (AX)
-	VADDPS           64(AX), Z1, Z1
-	VMOVUPS          Z1, 64(AX)
-	VADDPS           128(AX), Z2, Z2
-	VMOVUPS          Z2, 128(AX)
-	VADDPS           192(AX), Z3, Z3
-	VMOVUPS          Z3, 192(AX)
-	VADDPS           256(AX), Z4, Z4
-	VMOVUPS          Z4, 256(AX)
-	VADDPS           320(AX), Z5, Z5
-	VMOVUPS          Z5, 320(AX)
-	VADDPS           384(AX), Z6, Z6
-	VMOVUPS          Z6, 384(AX)
-	VADDPS           448(AX), Z7, Z7
-	VMOVUPS          Z7, 448(AX)
-	VADDPS           512(AX), Z8, Z8
-	VMOVUPS          Z8, 512(AX)
-	VADDPS           576(AX), Z9, Z9
-	VMOVUPS          Z9, 576(AX)
-	VADDPS           640(AX), Z10, Z10
-	VMOVUPS          Z10, 640(AX)
-	VADDPS           704(AX), Z11, Z11
-	VMOVUPS          Z11, 704(AX)
-	ADDQ             $0x00000300, 8(SP)
-	ADDQ             $0x30, (SP)
-	DECQ             strips+48(FP)
-	JNZ              strip
+	PREFETCHT0       (SI)(AX*8)
+	VMOVUPS          (DI), Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	VFMADD231PS.BCST 12(SI), Z12, Z3
+	VFMADD231PS.BCST 16(SI), Z12, Z4
+	VFMADD231PS.BCST 20(SI), Z12, Z5
+	VFMADD231PS.BCST 24(SI), Z12, Z6
+	VFMADD231PS.BCST 28(SI), Z12, Z7
+	VFMADD231PS.BCST 32(SI), Z12, Z8
+	VFMADD231PS.BCST 36(SI), Z12, Z9
+	VFMADD231PS.BCST 40(SI), Z12, Z10
+	VFMADD231PS.BCST 44(SI), Z12, Z11
+	DECQ             R11
+	JZ               copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	VADDPS  576(SI), Z9, Z9
+	VMOVUPS Z9, 576(SI)
+	VADDPS  640(SI), Z10, Z10
+	VMOVUPS Z10, 640(SI)
+	VADDPS  704(SI), Z11, Z11
+	VMOVUPS Z11, 704(SI)
+	ADDQ    $0x00000300, sums_base+128(FP)
+	ADDQ    $0x30, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
 
-// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS.Z  (R13), K1, Z12
+	VMOVUPS    Z12, K1, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
+
+// func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_12x32(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX512_12x32(SB), NOSPLIT, $32-256
+	SHLQ  $0x02, dyImage+80(FP)
+	SHLQ  $0x02, dyRow+88(FP)
+	SHLQ  $0x02, xImage+104(FP)
+	SHLQ  $0x02, xRow+112(FP)
+	MOVQ  dyCol+96(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  xCol+120(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  copies_base+232(FP), R9
+	MOVQ  to_base+184(FP), R12
+	MOVQ  from_base+208(FP), R13
+	ADDQ  (R9), R12
+	ADDQ  8(R9), R13
+	MOVQ  24(R9), R10
+	MOVQ  16(R9), R11
+	KMOVW 72(R9), K1
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2751,154 +2934,198 @@ strip:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	PREFETCHT0   (R13)(R9*8)
-	VMOVUPS      (R14), Z24
-	VMOVUPS      64(R14), Z25
-	PREFETCHT1   (CX)
-	ADDQ         DX, CX
-	VBROADCASTSS (R13), Z26
+	PREFETCHT0   (SI)(AX*8)
+	VMOVUPS      (DI), Z24
+	VMOVUPS      64(DI), Z25
+	VBROADCASTSS (SI), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
-	VBROADCASTSS 4(R13), Z26
+	VBROADCASTSS 4(SI), Z26
 	VFMADD231PS  Z26, Z24, Z2
 	VFMADD231PS  Z26, Z25, Z3
-	VBROADCASTSS 8(R13), Z26
+	VBROADCASTSS 8(SI), Z26
 	VFMADD231PS  Z26, Z24, Z4
 	VFMADD231PS  Z26, Z25, Z5
-	VBROADCASTSS 12(R13), Z26
+	VBROADCASTSS 12(SI), Z26
 	VFMADD231PS  Z26, Z24, Z6
 	VFMADD231PS  Z26, Z25, Z7
-	VBROADCASTSS 16(R13), Z26
+	VBROADCASTSS 16(SI), Z26
 	VFMADD231PS  Z26, Z24, Z8
 	VFMADD231PS  Z26, Z25, Z9
-	VBROADCASTSS 20(R13), Z26
+	VBROADCASTSS 20(SI), Z26
 	VFMADD231PS  Z26, Z24, Z10
 	VFMADD231PS  Z26, Z25, Z11
-	VBROADCASTSS 24(R13), Z26
+	VBROADCASTSS 24(SI), Z26
 	VFMADD231PS  Z26, Z24, Z12
 	VFMADD231PS  Z26, Z25, Z13
-	VBROADCASTSS 28(R13), Z26
+	VBROADCASTSS 28(SI), Z26
 	VFMADD231PS  Z26, Z24, Z14
 	VFMADD231PS  Z26, Z25, Z15
-	VBROADCASTSS 32(R13), Z26
+	VBROADCASTSS 32(SI), Z26
 	VFMADD231PS  Z26, Z24, Z16
 	VFMADD231PS  Z26, Z25, Z17
-	VBROADCASTSS 36(R13), Z26
+	VBROADCASTSS 36(SI), Z26
 	VFMADD231PS  Z26, Z24, Z18
 	VFMADD231PS  Z26, Z25, Z19
-	VBROADCASTSS 40(R13), Z26
+	VBROADCASTSS 40(SI), Z26
 	VFMADD231PS  Z26, Z24, Z20
 	VFMADD231PS  Z26, Z25, Z21
-	VBROADCASTSS 44(R13), Z26
+	VBROADCASTSS 44(SI), Z26
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z26, Z25, Z23
-	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R8
-	JNZ          position
-	MOVQ         dyRow+88(FP), R8
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         xRow+112(FP), R8
-	LEAQ         (R12)(R8*4), R12
-	DECQ         DI
-	JNZ          row
-	MOVQ         dyImage+80(FP), DI
-	LEAQ         (AX)(DI*4), AX
-	MOVQ         xImage+104(FP), DI
-	LEAQ         (BX)(DI*4), BX
-	DECQ         SI
-	JNZ          image
-	MOVQ         8(SP), AX
-	VADDPS       (AX), Z0, Z0
-	VMOVUPS      Z0, (AX)
-	VADDPS       64(AX), Z1, Z1
-	VMOVUPS      Z1, 64(AX)
-	VADDPS       128(AX), Z2, Z2
-	VMOVUPS      Z2, 128(AX)
-	VADDPS       192(AX), Z3, Z3
-	VMOVUPS      Z3, 192(AX)
-	VADDPS       256(AX), Z4, Z4
-	VMOVUPS      Z4, 256(AX)
-	VADDPS       320(AX), Z5, Z5
-	VMOVUPS      Z5, 320(AX)
-	VADDPS       384(AX), Z6, Z6
-	VMOVUPS      Z6, 384(AX)
-	VADDPS       448(AX), Z7, Z7
-	VMOVUPS      Z7, 448(AX)
-	VADDPS       512(AX), Z8, Z8
-	VMOVUPS      Z8, 512(AX)
-	VADDPS       576(AX), Z9, Z9
-	VMOVUPS      Z9, 576(AX)
-	VADDPS       640(AX), Z10, Z10
-	VMOVUPS      Z10, 640(AX)
-	VADDPS       704(AX), Z11, Z11
-	VMOVUPS      Z11, 704(AX)
-	VADDPS       768(AX), Z12, Z12
-	VMOVUPS      Z12, 768(AX)
-	VADDPS       832(AX), Z13, Z13
-	VMOVUPS      Z13, 832(AX)
-	VADDPS       896(AX), Z14, Z14
-	VMOVUPS      Z14, 896(AX)
-	VADDPS       960(AX), Z15, Z15
-	VMOVUPS      Z15, 960(AX)
-	VADDPS       1024(AX), Z16, Z16
-	VMOVUPS      Z16, 1024(AX)
-	VADDPS       1088(AX), Z17, Z17
-	VMOVUPS      Z17, 1088(AX)
-	VADDPS       1152(AX), Z18, Z18
-	VMOVUPS      Z18, 1152(AX)
-	VADDPS       1216(AX), Z19, Z19
-	VMOVUPS      Z19, 1216(AX)
-	VADDPS       1280(AX), Z20, Z20
-	VMOVUPS      Z20, 1280(AX)
-	VADDPS       1344(AX), Z21, Z21
-	VMOVUPS      Z21, 1344(AX)
-	VADDPS       1408(AX), Z22, Z22
-	VMOVUPS      Z22, 1408(AX)
-	VADDPS       1472(AX), Z23, Z23
-	VMOVUPS      Z23, 1472(AX)
-	ADDQ         $0x00000600, 8(SP)
-	ADDQ         $0x30, (SP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	DECQ         R11
+	JZ           copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	VADDPS  576(SI), Z9, Z9
+	VMOVUPS Z9, 576(SI)
+	VADDPS  640(SI), Z10, Z10
+	VMOVUPS Z10, 640(SI)
+	VADDPS  704(SI), Z11, Z11
+	VMOVUPS Z11, 704(SI)
+	VADDPS  768(SI), Z12, Z12
+	VMOVUPS Z12, 768(SI)
+	VADDPS  832(SI), Z13, Z13
+	VMOVUPS Z13, 832(SI)
+	VADDPS  896(SI), Z14, Z14
+	VMOVUPS Z14, 896(SI)
+	VADDPS  960(SI), Z15, Z15
+	VMOVUPS Z15, 960(SI)
+	VADDPS  1024(SI), Z16, Z16
+	VMOVUPS Z16, 1024(SI)
+	VADDPS  1088(SI), Z17, Z17
+	VMOVUPS Z17, 1088(SI)
+	VADDPS  1152(SI), Z18, Z18
+	VMOVUPS Z18, 1152(SI)
+	VADDPS  1216(SI), Z19, Z19
+	VMOVUPS Z19, 1216(SI)
+	VADDPS  1280(SI), Z20, Z20
+	VMOVUPS Z20, 1280(SI)
+	VADDPS  1344(SI), Z21, Z21
+	VMOVUPS Z21, 1344(SI)
+	VADDPS  1408(SI), Z22, Z22
+	VMOVUPS Z22, 1408(SI)
+	VADDPS  1472(SI), Z23, Z23
+	VMOVUPS Z23, 1472(SI)
+	ADDQ    $0x00000600, sums_base+128(FP)
+	ADDQ    $0x30, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
 
-// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, far []float32, farStep int)
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS.Z  (R13), K1, Z24
+	VMOVUPS    Z24, K1, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
+
+// func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·outerAVX512_8x48(SB), NOSPLIT, $16-216
-	MOVQ sums_base+128(FP), AX
-	MOVQ AX, 8(SP)
-	MOVQ dy_base+0(FP), AX
-	MOVQ AX, (SP)
-	MOVQ next_base+152(FP), CX
-	MOVQ step+176(FP), DX
+TEXT ·outerAVX512_8x48(SB), NOSPLIT, $32-256
+	SHLQ  $0x02, dyImage+80(FP)
+	SHLQ  $0x02, dyRow+88(FP)
+	SHLQ  $0x02, xImage+104(FP)
+	SHLQ  $0x02, xRow+112(FP)
+	MOVQ  dyCol+96(FP), AX
+	SHLQ  $0x02, AX
+	MOVQ  xCol+120(FP), CX
+	SHLQ  $0x02, CX
+	MOVQ  copies_base+232(FP), R9
+	MOVQ  to_base+184(FP), R12
+	MOVQ  from_base+208(FP), R13
+	ADDQ  (R9), R12
+	ADDQ  8(R9), R13
+	MOVQ  24(R9), R10
+	MOVQ  16(R9), R11
+	KMOVW 72(R9), K1
 
 strip:
 	VPXORD Z0, Z0, Z0
@@ -2925,141 +3152,175 @@ strip:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   (SP), AX
-	MOVQ   x_base+24(FP), BX
 	MOVQ   images+56(FP), SI
-	MOVQ   dyCol+96(FP), R9
-	MOVQ   xCol+120(FP), R10
-	SHLQ   $0x02, R9
-	SHLQ   $0x02, R10
+	MOVQ   SI, 16(SP)
+	MOVQ   dy_base+0(FP), DX
+	MOVQ   x_base+24(FP), BX
 
 image:
-	MOVQ AX, R11
-	MOVQ BX, R12
-	MOVQ rows+64(FP), DI
+	MOVQ DX, (SP)
+	MOVQ BX, 8(SP)
+	MOVQ rows+64(FP), SI
+	MOVQ SI, 24(SP)
 
 row:
-	MOVQ       far_base+184(FP), R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	PREFETCHT1 128(R13)
-	PREFETCHT1 192(R13)
-	ADDQ       farStep+208(FP), R13
-	MOVQ       R13, far_base+184(FP)
-	MOVQ       R11, R13
-	MOVQ       R12, R14
-	MOVQ       cols+72(FP), R8
+	MOVQ DX, SI
+	MOVQ BX, DI
+	MOVQ cols+72(FP), R8
 
 position:
-	PREFETCHT0   (R13)(R9*8)
-	VMOVUPS      (R14), Z24
-	VMOVUPS      64(R14), Z25
-	VMOVUPS      128(R14), Z26
-	PREFETCHT1   (CX)
-	ADDQ         DX, CX
-	VBROADCASTSS (R13), Z27
+	PREFETCHT0   (SI)(AX*8)
+	VMOVUPS      (DI), Z24
+	VMOVUPS      64(DI), Z25
+	VMOVUPS      128(DI), Z26
+	VBROADCASTSS (SI), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
 	VFMADD231PS  Z27, Z26, Z2
-	VBROADCASTSS 4(R13), Z27
+	VBROADCASTSS 4(SI), Z27
 	VFMADD231PS  Z27, Z24, Z3
 	VFMADD231PS  Z27, Z25, Z4
 	VFMADD231PS  Z27, Z26, Z5
-	VBROADCASTSS 8(R13), Z27
+	VBROADCASTSS 8(SI), Z27
 	VFMADD231PS  Z27, Z24, Z6
 	VFMADD231PS  Z27, Z25, Z7
 	VFMADD231PS  Z27, Z26, Z8
-	VBROADCASTSS 12(R13), Z27
+	VBROADCASTSS 12(SI), Z27
 	VFMADD231PS  Z27, Z24, Z9
 	VFMADD231PS  Z27, Z25, Z10
 	VFMADD231PS  Z27, Z26, Z11
-	VBROADCASTSS 16(R13), Z27
+	VBROADCASTSS 16(SI), Z27
 	VFMADD231PS  Z27, Z24, Z12
 	VFMADD231PS  Z27, Z25, Z13
 	VFMADD231PS  Z27, Z26, Z14
-	VBROADCASTSS 20(R13), Z27
+	VBROADCASTSS 20(SI), Z27
 	VFMADD231PS  Z27, Z24, Z15
 	VFMADD231PS  Z27, Z25, Z16
 	VFMADD231PS  Z27, Z26, Z17
-	VBROADCASTSS 24(R13), Z27
+	VBROADCASTSS 24(SI), Z27
 	VFMADD231PS  Z27, Z24, Z18
 	VFMADD231PS  Z27, Z25, Z19
 	VFMADD231PS  Z27, Z26, Z20
-	VBROADCASTSS 28(R13), Z27
+	VBROADCASTSS 28(SI), Z27
 	VFMADD231PS  Z27, Z24, Z21
 	VFMADD231PS  Z27, Z25, Z22
 	VFMADD231PS  Z27, Z26, Z23
-	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R8
-	JNZ          position
-	MOVQ         dyRow+88(FP), R8
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         xRow+112(FP), R8
-	LEAQ         (R12)(R8*4), R12
-	DECQ         DI
-	JNZ          row
-	MOVQ         dyImage+80(FP), DI
-	LEAQ         (AX)(DI*4), AX
-	MOVQ         xImage+104(FP), DI
-	LEAQ         (BX)(DI*4), BX
-	DECQ         SI
-	JNZ          image
-	MOVQ         8(SP), AX
-	VADDPS       (AX), Z0, Z0
-	VMOVUPS      Z0, (AX)
-	VADDPS       64(AX), Z1, Z1
-	VMOVUPS      Z1, 64(AX)
-	VADDPS       128(AX), Z2, Z2
-	VMOVUPS      Z2, 128(AX)
-	VADDPS       192(AX), Z3, Z3
-	VMOVUPS      Z3, 192(AX)
-	VADDPS       256(AX), Z4, Z4
-	VMOVUPS      Z4, 256(AX)
-	VADDPS       320(AX), Z5, Z5
-	VMOVUPS      Z5, 320(AX)
-	VADDPS       384(AX), Z6, Z6
-	VMOVUPS      Z6, 384(AX)
-	VADDPS       448(AX), Z7, Z7
-	VMOVUPS      Z7, 448(AX)
-	VADDPS       512(AX), Z8, Z8
-	VMOVUPS      Z8, 512(AX)
-	VADDPS       576(AX), Z9, Z9
-	VMOVUPS      Z9, 576(AX)
-	VADDPS       640(AX), Z10, Z10
-	VMOVUPS      Z10, 640(AX)
-	VADDPS       704(AX), Z11, Z11
-	VMOVUPS      Z11, 704(AX)
-	VADDPS       768(AX), Z12, Z12
-	VMOVUPS      Z12, 768(AX)
-	VADDPS       832(AX), Z13, Z13
-	VMOVUPS      Z13, 832(AX)
-	VADDPS       896(AX), Z14, Z14
-	VMOVUPS      Z14, 896(AX)
-	VADDPS       960(AX), Z15, Z15
-	VMOVUPS      Z15, 960(AX)
-	VADDPS       1024(AX), Z16, Z16
-	VMOVUPS      Z16, 1024(AX)
-	VADDPS       1088(AX), Z17, Z17
-	VMOVUPS      Z17, 1088(AX)
-	VADDPS       1152(AX), Z18, Z18
-	VMOVUPS      Z18, 1152(AX)
-	VADDPS       1216(AX), Z19, Z19
-	VMOVUPS      Z19, 1216(AX)
-	VADDPS       1280(AX), Z20, Z20
-	VMOVUPS      Z20, 1280(AX)
-	VADDPS       1344(AX), Z21, Z21
-	VMOVUPS      Z21, 1344(AX)
-	VADDPS       1408(AX), Z22, Z22
-	VMOVUPS      Z22, 1408(AX)
-	VADDPS       1472(AX), Z23, Z23
-	VMOVUPS      Z23, 1472(AX)
-	ADDQ         $0x00000600, 8(SP)
-	ADDQ         $0x20, (SP)
-	DECQ         strips+48(FP)
-	JNZ          strip
+	DECQ         R11
+	JZ           copy
+
+copied:
+	ADDQ    AX, SI
+	ADDQ    CX, DI
+	DECQ    R8
+	JNZ     position
+	ADDQ    dyRow+88(FP), DX
+	ADDQ    xRow+112(FP), BX
+	DECQ    24(SP)
+	JNZ     row
+	MOVQ    (SP), DX
+	ADDQ    dyImage+80(FP), DX
+	MOVQ    8(SP), BX
+	ADDQ    xImage+104(FP), BX
+	DECQ    16(SP)
+	JNZ     image
+	MOVQ    sums_base+128(FP), SI
+	VADDPS  (SI), Z0, Z0
+	VMOVUPS Z0, (SI)
+	VADDPS  64(SI), Z1, Z1
+	VMOVUPS Z1, 64(SI)
+	VADDPS  128(SI), Z2, Z2
+	VMOVUPS Z2, 128(SI)
+	VADDPS  192(SI), Z3, Z3
+	VMOVUPS Z3, 192(SI)
+	VADDPS  256(SI), Z4, Z4
+	VMOVUPS Z4, 256(SI)
+	VADDPS  320(SI), Z5, Z5
+	VMOVUPS Z5, 320(SI)
+	VADDPS  384(SI), Z6, Z6
+	VMOVUPS Z6, 384(SI)
+	VADDPS  448(SI), Z7, Z7
+	VMOVUPS Z7, 448(SI)
+	VADDPS  512(SI), Z8, Z8
+	VMOVUPS Z8, 512(SI)
+	VADDPS  576(SI), Z9, Z9
+	VMOVUPS Z9, 576(SI)
+	VADDPS  640(SI), Z10, Z10
+	VMOVUPS Z10, 640(SI)
+	VADDPS  704(SI), Z11, Z11
+	VMOVUPS Z11, 704(SI)
+	VADDPS  768(SI), Z12, Z12
+	VMOVUPS Z12, 768(SI)
+	VADDPS  832(SI), Z13, Z13
+	VMOVUPS Z13, 832(SI)
+	VADDPS  896(SI), Z14, Z14
+	VMOVUPS Z14, 896(SI)
+	VADDPS  960(SI), Z15, Z15
+	VMOVUPS Z15, 960(SI)
+	VADDPS  1024(SI), Z16, Z16
+	VMOVUPS Z16, 1024(SI)
+	VADDPS  1088(SI), Z17, Z17
+	VMOVUPS Z17, 1088(SI)
+	VADDPS  1152(SI), Z18, Z18
+	VMOVUPS Z18, 1152(SI)
+	VADDPS  1216(SI), Z19, Z19
+	VMOVUPS Z19, 1216(SI)
+	VADDPS  1280(SI), Z20, Z20
+	VMOVUPS Z20, 1280(SI)
+	VADDPS  1344(SI), Z21, Z21
+	VMOVUPS Z21, 1344(SI)
+	VADDPS  1408(SI), Z22, Z22
+	VMOVUPS Z22, 1408(SI)
+	VADDPS  1472(SI), Z23, Z23
+	VMOVUPS Z23, 1472(SI)
+	ADDQ    $0x00000600, sums_base+128(FP)
+	ADDQ    $0x20, dy_base+0(FP)
+	DECQ    strips+48(FP)
+	JNZ     strip
+	SUBQ    to_base+184(FP), R12
+	SUBQ    from_base+208(FP), R13
+	MOVQ    R12, (R9)
+	MOVQ    R13, 8(R9)
+	MOVQ    R10, 24(R9)
+	MOVQ    R11, 16(R9)
 	VZEROUPPER
 	RET
+
+copy:
+	MOVQ       56(R9), R11
+	MOVQ       next_base+152(FP), R14
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	ADDQ       step+176(FP), R14
+	MOVQ       R14, next_base+152(FP)
+	TESTQ      R10, R10
+	JZ         copied
+	MOVQ       64(R9), R14
+	PREFETCHT1 (R13)(R14*1)
+	VMOVUPS.Z  (R13), K1, Z24
+	VMOVUPS    Z24, K1, (R12)
+	ADDQ       112(R9), R13
+	ADDQ       104(R9), R12
+	DECQ       R10
+	JNZ        copied
+	MOVQ       80(R9), R10
+	ADDQ       120(R9), R12
+	ADDQ       128(R9), R13
+	DECQ       32(R9)
+	JNZ        copied
+	MOVQ       88(R9), R14
+	MOVQ       R14, 32(R9)
+	ADDQ       136(R9), R12
+	ADDQ       144(R9), R13
+	DECQ       40(R9)
+	JNZ        copied
+	MOVQ       96(R9), R14
+	MOVQ       R14, 40(R9)
+	ADDQ       152(R9), R12
+	ADDQ       160(R9), R13
+	DECQ       48(R9)
+	JNZ        copied
+	XORQ       R10, R10
+	JMP        copied
 
 // func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
 // Requires: AVX, FMA3, MMX+

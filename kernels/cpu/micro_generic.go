@@ -265,7 +265,7 @@ func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []flo
 }
 
 // outer2x4 is outerReference with sums in registers.
-func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, _ []float32, _ int, _ []float32, _ int) {
+func outer2x4(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, _ []float32, _ int, _, _ []float32, _ []int) {
 	for range strips {
 		var a, b, c, d, e, f, g, h float32
 		for n := range images {

@@ -40,7 +40,7 @@ func lanesInReference(k *tile) tileFunc {
 }
 
 func outerInReference(k *outerTile) outerFunc {
-	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, _ []float32, _ int, _ []float32, _ int) {
+	return func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, _ []float32, _ int, _, _ []float32, _ []int) {
 		outerReference(k.rows, k.width, dy, x, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol, sums)
 	}
 }
@@ -283,7 +283,7 @@ func TestOuterTilesComputeTheirReference(t *testing.T) {
 				}
 				expect := slices.Clone(sums)
 				outerReference(k.rows, k.width, dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, expect[4:])
-				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, sums[4:], x, 64, x, 256)
+				k.run(dy, x, strips, n[0], n[1], n[2], dyImage, dyRow, dyCol, xImage, xRow, xCol, sums[4:], x, 64, nil, nil, make([]int, copyWords))
 				sameUpTo(t, fmt.Sprintf("%dx%d, %v", k.rows, k.width, n), sums, expect, n[0]*n[1]*n[2]+1)
 			}
 		}

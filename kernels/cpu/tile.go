@@ -35,11 +35,13 @@ type outerTile struct {
 // outerFunc adds to sums the products of all positions: images × rows × cols of them,
 // some floats apart in dy and in x. It does so for strips of filters that follow each
 // other in dy, and as blocks in sums. With each position the caches are asked for another
-// line from next on, step bytes apart, and with each row for another four from far on,
-// farStep bytes apart.
+// line from next on, step bytes apart.
+//
+// Every few positions a vector is copied to a panel, if there is one: to, from and copies are
+// those of a copying.
 //
 // outerReference is the same in Go.
-type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, far []float32, farStep int)
+type outerFunc = func(dy, x []float32, strips, images, rows, cols, dyImage, dyRow, dyCol, xImage, xRow, xCol int, sums, next []float32, step int, to, from []float32, copies []int)
 
 // sums is how many sums an outer tile has.
 func (o *outerTile) sums() int { return o.rows * o.width }
