@@ -82,6 +82,47 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 	}
 }
 
+// A job of a 1×1 convolution in groups has several blocks of pixels, the last job fewer.
+func TestBlocksOfPixelsAreAllComputed(t *testing.T) {
+	l := kernelbench.Layer{Name: "1x1", Batch: 3, Channels: 60, Filters: 36, Groups: 3, Size: 31, Kernel: 1, Stride: 1}
+	for _, tier := range available() {
+		d, out, in, err := l.Call(kernelbench.Forward)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, _ := convGeometry(d, out, in)
+		g = g.whole(d.Code)
+		if c := g.choose(d.Code, tier, 1); c.blocking.batch < 2 {
+			t.Errorf("%s: a job has %d blocks", tier.name, c.blocking.batch)
+		}
+		b := newBackend(1, tier, nil)
+		defer b.Close()
+		operands, space := place(t, b, l, 0)
+		var views [3]view
+		r := rand.New(rand.NewPCG(1, 2))
+		for i, o := range operands {
+			if views[i], err = b.view(o); err != nil {
+				t.Fatal(err)
+			}
+			copy(views[i].f, randoms(r, len(views[i].f)))
+		}
+		launch, err := b.Bind(d, operands[2], []kernels.Operand{operands[0], operands[1]}, space)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := launch(); err != nil {
+			t.Fatal(err)
+		}
+		y := &views[2]
+		for i := range y.n.Volume() {
+			at := [4]int{i / y.n[3] / y.n[2] / y.n[1], i / y.n[3] / y.n[2] % y.n[1], i / y.n[3] % y.n[2], i % y.n[3]}
+			if got, want := float64(y.f[y.pos(at[0], at[1], at[2], at[3])]), exact(l, 2, at, &views); math.Abs(got-want) > 1e-5 {
+				t.Fatalf("%s: element %v is %v, want %v", tier.name, at, got, want)
+			}
+		}
+	}
+}
+
 // roles are a pass's result and its inputs among x, w and y.
 var roles = map[kernelbench.Pass][3]int{kernelbench.Forward: {2, 0, 1}, kernelbench.DataGrad: {0, 2, 1}, kernelbench.FilterGrad: {1, 0, 2}}
 

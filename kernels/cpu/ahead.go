@@ -27,3 +27,20 @@ func (v *view) stretch(n, row, col, rows, cols int) []float32 {
 	}
 	return v.f[v.pos(n, 0, row, col):][:(rows-1)*v.st[2]+cols*v.st[3]]
 }
+
+// steady is a stretch of memory that will be read soon, of which each step of a tile asks for so
+// many bytes.
+type steady struct {
+	f        []float32
+	at, step int // bytes
+}
+
+// take returns where some steps begin, and how many bytes apart they are: 0 if nothing is left.
+func (s *steady) take(steps int) (next []float32, step int) {
+	if s.at/4 >= len(s.f) {
+		return nil, 0
+	}
+	next = s.f[s.at/4:]
+	s.at += steps * s.step
+	return next, s.step
+}

@@ -21,8 +21,8 @@ type blocking struct {
 	direct     *directTile     // instead of the parts' tile; nil: none
 	square     *squareTile     // for rows whose taps lie in the source
 	directGrad *directGradTile // likewise
-	planar     *planarTile     // likewise, from and to planes of the positions of a block,
-	batch      int             // of which a job takes so many
+	planar     *planarTile     // likewise, from and to planes of the positions of a block
+	batch      int             // blocks of positions that a job takes
 	dealt      *dealtTile      // likewise, from a panel of one bundle; jobs are blocks of rows, some of them
 }
 
@@ -31,6 +31,8 @@ const (
 	someJobs    = 4           // for each thread
 	sumLength   = 1 << 10     // products that are added up one by one at most
 	pageFloats  = 4 << 10 / 4 // of a page of memory, beyond which cores hardly fetch ahead
+	nearBytes   = 80 << 10    // of pixels that all groups take in turn, and which then are still near,
+	nearLeast   = 32          // positions at least
 	inPlacePass = 64 << 10    // bytes of filter elements for which pixels that are not copied are read whole
 )
 
@@ -39,7 +41,7 @@ const (
 func (p *product) choose(t *tier, threads int) blocking {
 	panelFloats := t.caches.panel()
 	down, across, rows, cols, taps := p.reach()
-	b := blocking{bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
+	b := blocking{batch: 1, bundles: p.groups, inPlace: !p.padded(), channels: p.channels}
 	m, lanes := p.m, t.lanesTile.width
 	if d := p.dealtTile(t); d != nil {
 		return p.dealtBlocking(d, t, threads)
@@ -79,6 +81,11 @@ func (p *product) choose(t *tier, threads int) blocking {
 		}
 		b.cols = even(cols, max(least, (most-1-across)/p.stride[1]+1))
 	}
+	// All groups of a 1×1 convolution take a block's pixels in turn.
+	inTurn := b.inPlace && !b.lanes && b.bundles > 1 && taps == 1 && p.samples*rows == 1
+	if inTurn {
+		b.cols = min(b.cols, max(nearLeast, nearBytes/(4*p.groups*(p.channels+p.m))))
+	}
 	if rows == 1 {
 		b.cols = min(cols, roundUp(b.cols, b.parts[0].positions)) // whole tiles
 	}
@@ -109,6 +116,9 @@ func (p *product) choose(t *tier, threads int) blocking {
 			b.copied = [2]int{extent(b.rows, 0, down), extent(b.cols, 1, across)}
 			return b
 		}
+	}
+	if inTurn && b.some == b.bundles {
+		b.batch = ceil(ceil(cols, b.cols), 2*someJobs*threads)
 	}
 	b.copied = [2]int{extent(b.rows, 0, down), extent(b.cols, 1, across)}
 	return b
@@ -149,7 +159,8 @@ func (p *product) jobs(b *blocking) int {
 	case b.planar != nil:
 		return ceil(p.planarBlocks(b), b.batch) * ceil(b.bundles, b.some)
 	}
-	return ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols) * ceil(b.bundles, b.some) * max(1, ceil(len(b.parts), b.few))
+	blocks := ceil(p.samples, b.samples) * ceil(rows, b.rows) * ceil(cols, b.cols)
+	return ceil(blocks, max(1, b.batch)) * ceil(b.bundles, b.some) * max(1, ceil(len(b.parts), b.few))
 }
 
 // panel is the floats of a thread's panel.

@@ -25,8 +25,8 @@ import (
 //	linear tile as tile, of a linear layer's data gradient
 //
 // then come the source's channels of a pass, if there are several passes, what a job or a
-// block of sums takes (positions as samples×rows×columns), a thread's panel, and the number
-// of jobs. Kernels of other codes, and calls that Bind refuses, have the code's name.
+// block of sums takes (positions as samples×rows×columns, ×n where a job has several blocks), a
+// thread's panel, and the number of jobs. Kernels of other codes, and calls that Bind refuses, have the code's name.
 func describe(d kernels.Desc, out layout.Shape, in []layout.Shape, t *tier, threads int) string {
 	g, ok := convGeometry(d, out, in)
 	if !ok {
@@ -130,6 +130,9 @@ func (w *line) product(p *product, b *blocking) {
 		w.put(" | pass %d of %d ch", b.channels, p.channels)
 	}
 	w.put(" | job %d×%d×%d", b.samples, b.rows, b.cols)
+	if b.planar == nil && b.batch > 1 {
+		w.put(" ×%d", b.batch)
+	}
 	w.share(b.few, len(b.parts), "tiles")
 	w.share(b.some, b.bundles, bundles)
 	w.panel(b.panel())

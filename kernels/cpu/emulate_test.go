@@ -83,7 +83,7 @@ func (d *directTile) function(set string) string {
 }
 
 func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32) {
 		m := newMachine(t)
 		m.slice("w", 1, w)
 		m.slice("x", 2, x)
@@ -92,7 +92,8 @@ func emulateTile(t *testing.T, routines map[string]*routine, name string) tileFu
 		m.slice("y", 5, y)
 		m.sliceOfInts("to", 6, to)
 		m.slice("start", 7, start)
-		m.parameters(map[string]int{"last": last, "ahead": ahead})
+		m.slice("next", 8, next)
+		m.parameters(map[string]int{"last": last, "step": step})
 		m.scalars["low"] = low
 		m.run(name, routines[name])
 	}

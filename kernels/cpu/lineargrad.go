@@ -74,7 +74,7 @@ func (c *call) linearDataGrad(l *linearDataGrad, dy, w, dx *view) kernels.Launch
 					start = zeros[:k.width]
 				}
 				n := roundUp(l.samples, k.positions)
-				k.run(block, dy.f[dy.pos(0, g*l.k+k0, 0, 0):], table.runs[last], table.at[:n], dx.f[dx.pos(0, g*l.c+c0+k.first, 0, 0):], table.to[:n], start, k.last, 0, low)
+				k.run(block, dy.f[dy.pos(0, g*l.k+k0, 0, 0):], table.runs[last], table.at[:n], dx.f[dx.pos(0, g*l.c+c0+k.first, 0, 0):], table.to[:n], start, k.last, w.f, 0, low)
 			}
 		}
 	}

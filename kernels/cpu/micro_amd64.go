@@ -7,42 +7,42 @@ package cpu
 // tileAVX2_8x8 is tileReference for 8 positions and 8 channels.
 //
 //go:noescape
-func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // tileAVX2_6x16 is tileReference for 6 positions and 16 channels.
 //
 //go:noescape
-func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // tileAVX2_4x24 is tileReference for 4 positions and 24 channels.
 //
 //go:noescape
-func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // lanesAVX2_8x8 is lanesReference for 8 positions and 8 channels.
 //
 //go:noescape
-func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // tileAVX512_8x16 is tileReference for 8 positions and 16 channels.
 //
 //go:noescape
-func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // tileAVX512_8x32 is tileReference for 8 positions and 32 channels.
 //
 //go:noescape
-func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // tileAVX512_8x48 is tileReference for 8 positions and 48 channels.
 //
 //go:noescape
-func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // lanesAVX512_8x16 is lanesReference for 8 positions and 16 channels.
 //
 //go:noescape
-func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // outerAVX2_12x8 is outerReference for 12 filters a strip and 8 floats of x.
 //

@@ -4,15 +4,17 @@
 
 #include "textflag.h"
 
-// func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_8x8(SB), NOSPLIT, $32-188
+TEXT ·tileAVX2_8x8(SB), NOSPLIT, $32-212
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ at_len+80(FP), AX
 	MOVQ AX, 16(SP)
+	MOVQ next_base+176(FP), R14
+	MOVQ step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -58,9 +60,6 @@ begin:
 	LEAQ  (CX)(R12*4), R12
 	MOVQ  56(BX), R13
 	LEAQ  (CX)(R13*4), R13
-	MOVQ  ahead+176(FP), R15
-	LEAQ  (R13)(R13*1), R14
-	SUBQ  R12, R14
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -138,7 +137,7 @@ store:
 	VADDPS     Y8, Y7, Y7
 
 write:
-	VBROADCASTSS low+184(FP), Y8
+	VBROADCASTSS low+208(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -348,15 +347,17 @@ one7:
 done7:
 	JMP next
 
-// func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX2_6x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_6x16(SB), NOSPLIT, $32-188
+TEXT ·tileAVX2_6x16(SB), NOSPLIT, $32-212
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ at_len+80(FP), AX
 	MOVQ AX, 16(SP)
+	MOVQ next_base+176(FP), R12
+	MOVQ step+200(FP), R13
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -407,9 +408,6 @@ begin:
 	LEAQ  (CX)(R10*4), R10
 	MOVQ  40(BX), R11
 	LEAQ  (CX)(R11*4), R11
-	MOVQ  ahead+176(FP), R13
-	LEAQ  (R11)(R11*1), R12
-	SUBQ  R10, R12
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -490,7 +488,7 @@ store:
 	VADDPS     Y12, Y11, Y11
 
 write:
-	VBROADCASTSS low+184(FP), Y12
+	VBROADCASTSS low+208(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -664,15 +662,17 @@ one5:
 done5:
 	JMP next
 
-// func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX2_4x24(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2_4x24(SB), NOSPLIT, $32-188
+TEXT ·tileAVX2_4x24(SB), NOSPLIT, $32-212
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ at_len+80(FP), AX
 	MOVQ AX, 16(SP)
+	MOVQ next_base+176(FP), R10
+	MOVQ step+200(FP), R11
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -720,9 +720,6 @@ begin:
 	LEAQ  (CX)(R8*4), R8
 	MOVQ  24(BX), R9
 	LEAQ  (CX)(R9*4), R9
-	MOVQ  ahead+176(FP), R11
-	LEAQ  (R9)(R9*1), R10
-	SUBQ  R8, R10
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -798,7 +795,7 @@ store:
 	VADDPS     Y12, Y11, Y11
 
 write:
-	VBROADCASTSS low+184(FP), Y12
+	VBROADCASTSS low+208(FP), Y12
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -928,15 +925,17 @@ one3:
 done3:
 	JMP next
 
-// func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func lanesAVX2_8x8(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $32-188
+TEXT ·lanesAVX2_8x8(SB), NOSPLIT, $32-212
 	MOVQ at_base+72(FP), AX
 	MOVQ AX, (SP)
 	MOVQ to_base+120(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ at_len+80(FP), AX
 	MOVQ AX, 16(SP)
+	MOVQ next_base+176(FP), R14
+	MOVQ step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -982,9 +981,6 @@ begin:
 	LEAQ  (CX)(R12*4), R12
 	MOVQ  56(BX), R13
 	LEAQ  (CX)(R13*4), R13
-	MOVQ  ahead+176(FP), R15
-	LEAQ  (R13)(R13*1), R14
-	SUBQ  R12, R14
 	MOVQ  runs_base+48(FP), BX
 	MOVQ  runs_len+56(FP), AX
 	MOVQ  AX, 24(SP)
@@ -1054,7 +1050,7 @@ store:
 	VADDPS     Y8, Y7, Y7
 
 write:
-	VBROADCASTSS low+184(FP), Y8
+	VBROADCASTSS low+208(FP), Y8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -1264,9 +1260,9 @@ one7:
 done7:
 	JMP next
 
-// func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x16(SB), NOSPLIT, $32-188
+TEXT ·tileAVX512_8x16(SB), NOSPLIT, $32-212
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1279,6 +1275,8 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $32-188
 	ADDQ  $0x10, CX
 	SHRL  CL, AX
 	KMOVW AX, K1
+	MOVQ  next_base+176(FP), R14
+	MOVQ  step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -1350,9 +1348,6 @@ begin:
 	PREFETCHT0 (CX)(AX*4)
 	MOVQ       56(BX), AX
 	PREFETCHT0 (CX)(AX*4)
-	MOVQ       ahead+176(FP), R15
-	LEAQ       (R13)(R13*1), R14
-	SUBQ       R12, R14
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1468,7 +1463,7 @@ store:
 	VADDPS (CX)(AX*4), Z7, K1, Z7
 
 write:
-	VBROADCASTSS low+184(FP), Z8
+	VBROADCASTSS low+208(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -1510,9 +1505,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX512_8x32(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x32(SB), NOSPLIT, $32-188
+TEXT ·tileAVX512_8x32(SB), NOSPLIT, $32-212
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1525,6 +1520,8 @@ TEXT ·tileAVX512_8x32(SB), NOSPLIT, $32-188
 	ADDQ  $0x10, CX
 	SHRL  CL, AX
 	KMOVW AX, K1
+	MOVQ  next_base+176(FP), R14
+	MOVQ  step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -1613,9 +1610,6 @@ begin:
 	MOVQ       56(BX), AX
 	PREFETCHT0 (CX)(AX*4)
 	PREFETCHT0 64(CX)(AX*4)
-	MOVQ       ahead+176(FP), R15
-	LEAQ       (R13)(R13*1), R14
-	SUBQ       R12, R14
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1699,7 +1693,7 @@ store:
 	VADDPS 64(CX)(AX*4), Z15, K1, Z15
 
 write:
-	VBROADCASTSS low+184(FP), Z16
+	VBROADCASTSS low+208(FP), Z16
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -1757,9 +1751,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func tileAVX512_8x48(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512_8x48(SB), NOSPLIT, $32-188
+TEXT ·tileAVX512_8x48(SB), NOSPLIT, $32-212
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -1772,6 +1766,8 @@ TEXT ·tileAVX512_8x48(SB), NOSPLIT, $32-188
 	ADDQ  $0x10, CX
 	SHRL  CL, AX
 	KMOVW AX, K1
+	MOVQ  next_base+176(FP), R14
+	MOVQ  step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -1885,9 +1881,6 @@ begin:
 	PREFETCHT0 (CX)(AX*4)
 	PREFETCHT0 64(CX)(AX*4)
 	PREFETCHT0 128(CX)(AX*4)
-	MOVQ       ahead+176(FP), R15
-	LEAQ       (R13)(R13*1), R14
-	SUBQ       R12, R14
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -1989,7 +1982,7 @@ store:
 	VADDPS 128(CX)(AX*4), Z23, K1, Z23
 
 write:
-	VBROADCASTSS low+184(FP), Z24
+	VBROADCASTSS low+208(FP), Z24
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI
@@ -2063,9 +2056,9 @@ write:
 	VZEROUPPER
 	RET
 
-// func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, ahead int, low float32)
+// func lanesAVX512_8x16(w []float32, x []float32, runs []int, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $32-188
+TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $32-212
 	MOVQ  at_base+72(FP), AX
 	MOVQ  AX, (SP)
 	MOVQ  to_base+120(FP), AX
@@ -2078,6 +2071,8 @@ TEXT ·lanesAVX512_8x16(SB), NOSPLIT, $32-188
 	ADDQ  $0x10, CX
 	SHRL  CL, AX
 	KMOVW AX, K1
+	MOVQ  next_base+176(FP), R14
+	MOVQ  step+200(FP), R15
 
 positions:
 	CMPQ    start_len+152(FP), $0x00
@@ -2141,9 +2136,6 @@ begin:
 	PREFETCHT0 (CX)(AX*4)
 	MOVQ       56(BX), AX
 	PREFETCHT0 (CX)(AX*4)
-	MOVQ       ahead+176(FP), R15
-	LEAQ       (R13)(R13*1), R14
-	SUBQ       R12, R14
 	MOVQ       runs_base+48(FP), BX
 	MOVQ       runs_len+56(FP), AX
 	MOVQ       AX, 24(SP)
@@ -2200,7 +2192,7 @@ store:
 	VADDPS (CX)(AX*4), Z7, K1, Z7
 
 write:
-	VBROADCASTSS low+184(FP), Z8
+	VBROADCASTSS low+208(FP), Z8
 	MOVQ         8(SP), BX
 	MOVQ         y_base+96(FP), CX
 	MOVQ         (BX), SI

@@ -194,7 +194,7 @@ func narrowReference(k *narrowTile, dy, x []float32, strips, rows, cols, dyRow, 
 }
 
 // tile2x4 is tileReference with sums in registers.
-func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
+func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, _ []float32, _ int, low float32) {
 	for ; len(at) > 1; at, to = at[2:], to[2:] {
 		var s [2][4]float32
 		if len(start) > 0 {
@@ -237,7 +237,7 @@ func tile2x4(w, x []float32, runs, at []int, y []float32, to []int, start []floa
 }
 
 // lanes2x4 is lanesReference with sums in registers.
-func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
+func lanes2x4(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, _ []float32, _ int, low float32) {
 	if len(start) == 0 { // no kernel of this package adds to y in lanes
 		lanesReference(2, 4, w, x, runs, at, y, to, start, last, low)
 		return

@@ -28,13 +28,13 @@ func eachTier(t *testing.T, f func(t *testing.T, tier *tier)) {
 }
 
 func inReference(k *tile) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, _ []float32, _ int, low float32) {
 		tileReference(k.positions, k.width, k.vector, w, x, runs, at, y, to, start, last, low)
 	}
 }
 
 func lanesInReference(k *tile) tileFunc {
-	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, _ int, low float32) {
+	return func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, _ []float32, _ int, low float32) {
 		lanesReference(k.positions, k.width, w, x, runs, at, y, to, start, last, low)
 	}
 }
@@ -83,8 +83,8 @@ func TestTilesComputeTheirReference(t *testing.T) {
 						}
 						low := []float32{0, float32(math.Inf(-1))}[r.IntN(2)]
 						expect := slices.Clone(y)
-						want(w, x, runs, at, expect, to, start, last, 0, low)
-						k.run(w, x, runs, at, y, to, start, last, 32, low)
+						want(w, x, runs, at, expect, to, start, last, nil, 0, low)
+						k.run(w, x, runs, at, y, to, start, last, x, 32, low)
 						sameUpTo(t, fmt.Sprintf("%dx%d, runs %v, %d tiles, last %d", k.positions, k.width, runs, tiles, last), y, expect, 10)
 					}
 				}

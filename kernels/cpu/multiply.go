@@ -131,7 +131,7 @@ func (b *bound) outputs(bundle int) (first, end int) {
 	return bundle * b.p.m, (bundle + 1) * b.p.m
 }
 
-// job computes some parts of some bundles at a block of positions.
+// job computes some parts of some bundles at some blocks of positions.
 func (b *bound) job(panel []float32, job int) {
 	cut := func(n int) int {
 		i := job % n
@@ -140,30 +140,53 @@ func (b *bound) job(panel []float32, job int) {
 	}
 	firstPart := cut(ceil(len(b.parts), b.few)) * b.few
 	firstBundle := cut(ceil(b.bundles, b.some)) * b.some
-	var kind [3]int
-	var corner [3]int // sample, row, column of positions
-	for _, axis := range []int{2, 1, 0} {
-		of := &b.blocks[axis]
-		at := cut(len(of.kinds))
-		corner[axis], kind[axis] = at*of.size, of.kinds[at]
-	}
-	which := (kind[0]*len(b.blocks[1].first)+kind[1])*len(b.blocks[2].first) + kind[2]
-	if !b.inPlace {
-		clear(panel)
-	}
 	parts := b.parts[firstPart:min(firstPart+b.few, len(b.parts))]
-	for bundle := firstBundle; bundle < min(firstBundle+b.some, b.bundles); bundle++ {
-		for c0 := 0; c0 < b.p.channels; c0 += b.channels {
-			b.pass(panel, bundle, parts, corner, which, c0)
-		}
-	}
 	// A job has parts of one bundle, or all parts of some.
 	first, _ := b.outputs(firstBundle)
 	_, end := b.outputs(min(firstBundle+b.some, b.bundles) - 1)
 	if firstPart+len(parts) < len(b.parts) {
 		end = first + b.parts[firstPart+len(parts)].first
 	}
-	b.finished(corner, [3]int{b.samples, b.rows, b.cols}, first+parts[0].first, end)
+	last := min((job+1)*b.batch, len(b.blocks[0].kinds)*len(b.blocks[1].kinds)*len(b.blocks[2].kinds))
+	for block := job * b.batch; block < last; block++ {
+		corner, which := b.corner(block)
+		if !b.inPlace {
+			clear(panel)
+		}
+		next := b.nextBlock(block, last)
+		for bundle := firstBundle; bundle < min(firstBundle+b.some, b.bundles); bundle++ {
+			for c0 := 0; c0 < b.p.channels; c0 += b.channels {
+				b.pass(panel, bundle, parts, corner, which, c0, &next)
+			}
+		}
+		b.finished(corner, [3]int{b.samples, b.rows, b.cols}, first+parts[0].first, end)
+	}
+}
+
+// corner returns a block's first sample, row and column of positions, and its kind.
+func (b *bound) corner(block int) (corner [3]int, which int) {
+	var kind [3]int
+	for _, axis := range []int{2, 1, 0} {
+		of := &b.blocks[axis]
+		at := block % len(of.kinds)
+		block /= len(of.kinds)
+		corner[axis], kind[axis] = at*of.size, of.kinds[at]
+	}
+	return corner, (kind[0]*len(b.blocks[1].first)+kind[1])*len(b.blocks[2].first) + kind[2]
+}
+
+// nextBlock returns what tiles ask for while they compute a block, if its job takes another.
+func (b *bound) nextBlock(block, last int) (s steady) {
+	if block+1 < last {
+		corner, _ := b.corner(block + 1)
+		steps := 0
+		for _, k := range b.parts {
+			steps += b.bundles * ceil(b.cols, k.positions) * b.p.channels
+		}
+		s.f = b.src.stretch(corner[0], corner[1], corner[2], b.rows, b.cols)
+		s.step = ceil(4*len(s.f), steps)
+	}
+	return s
 }
 
 // finished finishes the outputs of a block of positions of all targets, if anything is to be done.
@@ -180,7 +203,7 @@ func (b *bound) finished(corner, size [3]int, first, end int) {
 }
 
 // pass adds the products of some source channels of a bundle, for a block of the which-th kind.
-func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, which, c0 int) {
+func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, which, c0 int, next *steady) {
 	first, end := b.outputs(bundle)
 	count := min(b.channels, b.p.channels-c0)
 	from, whole := first, end-first // the source's channels
@@ -218,15 +241,19 @@ func (b *bound) pass(panel []float32, bundle int, parts []part, corner [3]int, w
 			if b.lanes {
 				last = end - first
 			}
-			ahead := 0
-			if j == 0 && b.inPlace && len(t.taps) == 1 && count == b.src.st[3]*b.p.stride[1] { // its positions follow each other
-				ahead = 4 * k.positions
-			}
+			own := j == 0 && b.inPlace && len(t.taps) == 1 && count == b.src.st[3]*b.p.stride[1] // its positions follow each other
 			w := mine[floats*k.first+len(t.taps)*c0*k.width:]
 			for l := range table {
 				at := &table[l]
 				n := roundUp(at.n, k.positions)
-				k.run(w, x, at.runs[ends], at.at[:n], y[k.first:], at.to[:n], start, last, ahead, low)
+				soon, step := next.take(n / k.positions * count)
+				switch {
+				case own:
+					soon, step = x[min(len(x), k.positions*count):], 4*k.positions
+				case step == 0:
+					soon = x
+				}
+				k.run(w, x, at.runs[ends], at.at[:n], y[k.first:], at.to[:n], start, last, soon, step, low)
 			}
 		}
 	}

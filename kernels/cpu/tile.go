@@ -18,11 +18,11 @@ type tile struct {
 // step in w, where filter elements lie step by step, that the first takes. Sums begin with
 // start, one value for each channel, or if it is empty are added to what y holds, which is
 // read before any of the tile's outputs is written; outputs are no less than low. Of the last
-// vector's lanes only last are read and written. With each step the caches are asked for another line, ahead bytes on, from
-// where the tile's next positions would begin.
+// vector's lanes only last are read and written. With each step the caches are asked for what lies
+// at next, and next moves step bytes on.
 //
 // tileReference and lanesReference are the same in Go.
-type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32)
+type tileFunc = func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)
 
 // outerTile adds products of dy and x to a block of filter gradients: of rows filters and
 // width floats of x.

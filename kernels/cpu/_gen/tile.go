@@ -29,7 +29,7 @@ func tile(v vectors, positions, nv int, lanes bool) {
 		kind, doc = "lanes", "lanesReference"
 	}
 	name := fmt.Sprintf("%s%s_%dx%d", kind, v.name, positions, nv*v.lanes)
-	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last, ahead int, low float32)")
+	TEXT(name, NOSPLIT, "func(w, x []float32, runs, at []int, y []float32, to []int, start []float32, last int, next []float32, step int, low float32)")
 	Doc(fmt.Sprintf("%s is %s for %d positions and %d channels.", name, doc, positions, nv*v.lanes))
 	Pragma("noescape")
 	atNow, toNow, left, runs := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
@@ -54,6 +54,8 @@ func tile(v vectors, positions, nv int, lanes bool) {
 	if v.lanes == 16 {
 		some = firstLanes(Param("last"))
 	}
+
+	next, step := Load(Param("next").Base(), GP64()), Load(Param("step"), GP64())
 
 	Label("positions")
 	// Sums begin with start, or with zero if they are added to what y holds: adding up in
@@ -91,9 +93,6 @@ func tile(v vectors, positions, nv int, lanes bool) {
 			}
 		}
 	}
-	next, step := GP64(), Load(Param("ahead"), GP64())
-	LEAQ(Mem{Base: ptr[positions-1], Index: ptr[positions-1], Scale: 1}, next)
-	SUBQ(ptr[positions-2], next)
 	MOVQ(inMemory(Param("runs").Base()), run)
 	MOVQ(inMemory(Param("runs").Len()), idx)
 	MOVQ(idx, runs)
