@@ -2,6 +2,9 @@ package cpu
 
 import "cleave/kernels"
 
+// readsInPlace is how many tiles of sixteen lanes may read dy where it is before its copy pays.
+const readsInPlace = 11
+
 // boundFilterGrad is a filter gradient bound to its operands.
 type boundFilterGrad struct {
 	*filterGrad
@@ -21,14 +24,7 @@ func (c *call) filterGrad(f *filterGrad, x, dy *view, dw filters) kernels.Launch
 		x, dy, dw = dy, x, dw.turned()
 	}
 	b := &boundFilterGrad{filterGrad: f, x: x, dy: dy, dw: dw, xs: x.beyond(), dys: dy.beyond(), padded: f.src.padded(), tier: c.b.tier, ops: &c.b.tier.rows}
-	single := len(f.src.targets[0].taps) == 1 && !b.padded
-	// All blocks of channels are as wide as the first; of filters only those that are there count.
-	if t := c.b.tier; single && t.whole(f.c, roundUp(f.cb, t.outers[0].width)) && t.whole(f.k, t.outers[0].rows) {
-		// All filters of a part take a pixel one after the other: with sixteen lanes its copy would
-		// take longer than the lines that pixels in the same cache sets push out.
-		stay := f.parts > 1 && t.lanes > 8
-		b.xStays, b.dyStays = stay || x.spreadOut(), stay || dy.spreadOut()
-	}
+	b.stay()
 	nx, ny, size := f.scratch()
 	b.size = size
 	ws, pool, jobs := of[float32](c.ws), c.b.pool, f.jobs()
@@ -57,6 +53,30 @@ func (c *call) filterGrad(f *filterGrad, x, dy *view, dw filters) kernels.Launch
 		pool.run(jobs, body)
 		pool.run(f.groups, finish)
 		return nil
+	}
+}
+
+// stay decides which operands tiles read where they are.
+func (b *boundFilterGrad) stay() {
+	t := b.tier
+	if !t.whole(b.k, t.outers[0].rows) { // of filters only those that are there count
+		return
+	}
+	// All filters of a part take a pixel one after the other.
+	if len(b.src.targets[0].taps) > 1 || b.padded {
+		tiles := 0
+		for _, r := range b.runs {
+			tiles += len(r.tiles)
+		}
+		b.dyStays = b.parts > 1 && 16*tiles <= readsInPlace*t.lanes && b.dy.spreadOut()
+		return
+	}
+	// All blocks of channels are as wide as the first.
+	if t.whole(b.c, roundUp(b.cb, t.outers[0].width)) {
+		// With sixteen lanes a pixel's copy would take longer than the lines that pixels in the same
+		// cache sets push out.
+		stay := b.parts > 1 && t.lanes > 8
+		b.xStays, b.dyStays = stay || b.x.spreadOut(), stay || b.dy.spreadOut()
 	}
 }
 
