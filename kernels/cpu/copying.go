@@ -18,8 +18,8 @@ type copying struct {
 const (
 	copyTo      = iota // from the panel's beginning to the next vector's place
 	copyFrom           // from the first pixel to the next vector
-	copyCount          // positions up to the next vector; 0: tiles copy none
-	copyLines          // vectors that are left of the pixel
+	copyCount          // positions up to the next vector; 0: there is none
+	copyLines          // vectors that are left of the pixel; 0: tiles copy none
 	copyPixels         // that are left of the row, with this one
 	copyRows           // that are left of the image, with this one
 	copyImages         // that are left, with this one

@@ -1,7 +1,7 @@
 package cpu
 
 const (
-	copyShare  = 87 // per cent of a turn's positions by which tiles have copied, if no padding is left out
+	copyShare  = 87 // per cent of a turn's positions in which tiles copy: those at the source's edges take less
 	outerCalls = 8  // of tiles for a turn, about, while they copy
 	linesAsked = 2  // at a time
 )
@@ -14,8 +14,8 @@ type outerJob struct {
 	sums              []float32    // of all parts or this thread's
 	first, end        int          // groups
 	k0, c0            int          // first filter and channel of a group
-	next              [2]copying   // the next turn's source and dy,
-	pace              int          // of which tiles copy a vector each so many positions
+	next              [2]copying   // of the source and of dy for the next turn
+	pace              int          // positions from vector to vector of it
 	_                 [64]byte     // tiles write next often: keep threads' cache lines apart
 }
 
