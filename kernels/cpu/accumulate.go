@@ -62,7 +62,6 @@ func (b *boundFilterGrad) stay() {
 	if !t.whole(b.k, t.outers[0].rows) { // of filters only those that are there count
 		return
 	}
-	// All filters of a part take a pixel one after the other.
 	if len(b.src.targets[0].taps) > 1 || b.padded {
 		tiles := 0
 		for _, r := range b.runs {
@@ -73,8 +72,8 @@ func (b *boundFilterGrad) stay() {
 	}
 	// All blocks of channels are as wide as the first.
 	if t.whole(b.c, roundUp(b.cb, t.outers[0].width)) {
-		// With sixteen lanes a pixel's copy would take longer than the lines that pixels in the same
-		// cache sets push out.
+		// All filters of a part take a pixel one after the other: with sixteen lanes its copy would
+		// take longer than the lines that pixels in the same cache sets push out.
 		stay := b.parts > 1 && t.lanes > 8
 		b.xStays, b.dyStays = stay || b.x.spreadOut(), stay || b.dy.spreadOut()
 	}

@@ -130,7 +130,7 @@ func (j *outerJob) finishCopying() {
 	}
 }
 
-// add adds the products of a turn. It asks for what the next block takes where it is.
+// add adds the products of a turn. It asks for what the next block takes.
 func (j *outerJob) add(sums []float32, g int, corner [3]int, here int, ahead *ahead) {
 	images, rows, cols := j.extents(corner)
 	col := j.pitch
