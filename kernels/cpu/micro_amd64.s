@@ -2246,12 +2246,12 @@ TEXT ·outerAVX2_12x8(SB), NOSPLIT, $32-256
 	MOVQ xCol+120(FP), CX
 	SHLQ $0x02, CX
 	MOVQ copies_base+232(FP), R9
-	MOVQ to_base+184(FP), R12
-	MOVQ from_base+208(FP), R13
-	ADDQ (R9), R12
-	ADDQ 8(R9), R13
-	MOVQ 24(R9), R10
-	MOVQ 16(R9), R11
+	MOVQ to_base+184(FP), R10
+	MOVQ from_base+208(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 24(R9), R12
+	MOVQ 16(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2308,7 +2308,7 @@ position:
 	VFMADD231PS  Y13, Y12, Y10
 	VBROADCASTSS 44(SI), Y13
 	VFMADD231PS  Y13, Y12, Y11
-	DECQ         R11
+	DECQ         R13
 	JZ           copy
 
 copied:
@@ -2355,50 +2355,52 @@ copied:
 	ADDQ    $0x30, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS    (R13), Y12
-	VMOVUPS    Y12, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS    (R11), Y12
+	VMOVUPS    Y12, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func outerAVX2_6x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
@@ -2413,12 +2415,12 @@ TEXT ·outerAVX2_6x16(SB), NOSPLIT, $32-256
 	MOVQ xCol+120(FP), CX
 	SHLQ $0x02, CX
 	MOVQ copies_base+232(FP), R9
-	MOVQ to_base+184(FP), R12
-	MOVQ from_base+208(FP), R13
-	ADDQ (R9), R12
-	ADDQ 8(R9), R13
-	MOVQ 24(R9), R10
-	MOVQ 16(R9), R11
+	MOVQ to_base+184(FP), R10
+	MOVQ from_base+208(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 24(R9), R12
+	MOVQ 16(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2470,7 +2472,7 @@ position:
 	VBROADCASTSS 20(SI), Y14
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y14, Y13, Y11
-	DECQ         R11
+	DECQ         R13
 	JZ           copy
 
 copied:
@@ -2517,50 +2519,52 @@ copied:
 	ADDQ    $0x18, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS    (R13), Y12
-	VMOVUPS    Y12, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS    (R11), Y12
+	VMOVUPS    Y12, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func outerAVX2_4x24(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
@@ -2575,12 +2579,12 @@ TEXT ·outerAVX2_4x24(SB), NOSPLIT, $32-256
 	MOVQ xCol+120(FP), CX
 	SHLQ $0x02, CX
 	MOVQ copies_base+232(FP), R9
-	MOVQ to_base+184(FP), R12
-	MOVQ from_base+208(FP), R13
-	ADDQ (R9), R12
-	ADDQ 8(R9), R13
-	MOVQ 24(R9), R10
-	MOVQ 16(R9), R11
+	MOVQ to_base+184(FP), R10
+	MOVQ from_base+208(FP), R11
+	ADDQ (R9), R10
+	ADDQ 8(R9), R11
+	MOVQ 24(R9), R12
+	MOVQ 16(R9), R13
 
 strip:
 	VXORPS Y0, Y0, Y0
@@ -2631,7 +2635,7 @@ position:
 	VFMADD231PS  Y15, Y12, Y9
 	VFMADD231PS  Y15, Y13, Y10
 	VFMADD231PS  Y15, Y14, Y11
-	DECQ         R11
+	DECQ         R13
 	JZ           copy
 
 copied:
@@ -2678,50 +2682,52 @@ copied:
 	ADDQ    $0x10, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS    (R13), Y12
-	VMOVUPS    Y12, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS    (R11), Y12
+	VMOVUPS    Y12, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func outerAVX512_12x16(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
@@ -2736,12 +2742,12 @@ TEXT ·outerAVX512_12x16(SB), NOSPLIT, $32-256
 	MOVQ  xCol+120(FP), CX
 	SHLQ  $0x02, CX
 	MOVQ  copies_base+232(FP), R9
-	MOVQ  to_base+184(FP), R12
-	MOVQ  from_base+208(FP), R13
-	ADDQ  (R9), R12
-	ADDQ  8(R9), R13
-	MOVQ  24(R9), R10
-	MOVQ  16(R9), R11
+	MOVQ  to_base+184(FP), R10
+	MOVQ  from_base+208(FP), R11
+	ADDQ  (R9), R10
+	ADDQ  8(R9), R11
+	MOVQ  24(R9), R12
+	MOVQ  16(R9), R13
 	KMOVW 72(R9), K1
 
 strip:
@@ -2788,7 +2794,7 @@ position:
 	VFMADD231PS.BCST 36(SI), Z12, Z9
 	VFMADD231PS.BCST 40(SI), Z12, Z10
 	VFMADD231PS.BCST 44(SI), Z12, Z11
-	DECQ             R11
+	DECQ             R13
 	JZ               copy
 
 copied:
@@ -2835,50 +2841,52 @@ copied:
 	ADDQ    $0x30, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS.Z  (R13), K1, Z12
-	VMOVUPS    Z12, K1, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS.Z  (R11), K1, Z12
+	VMOVUPS    Z12, K1, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func outerAVX512_12x32(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
@@ -2893,12 +2901,12 @@ TEXT ·outerAVX512_12x32(SB), NOSPLIT, $32-256
 	MOVQ  xCol+120(FP), CX
 	SHLQ  $0x02, CX
 	MOVQ  copies_base+232(FP), R9
-	MOVQ  to_base+184(FP), R12
-	MOVQ  from_base+208(FP), R13
-	ADDQ  (R9), R12
-	ADDQ  8(R9), R13
-	MOVQ  24(R9), R10
-	MOVQ  16(R9), R11
+	MOVQ  to_base+184(FP), R10
+	MOVQ  from_base+208(FP), R11
+	ADDQ  (R9), R10
+	ADDQ  8(R9), R11
+	MOVQ  24(R9), R12
+	MOVQ  16(R9), R13
 	KMOVW 72(R9), K1
 
 strip:
@@ -2982,7 +2990,7 @@ position:
 	VBROADCASTSS 44(SI), Z26
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z26, Z25, Z23
-	DECQ         R11
+	DECQ         R13
 	JZ           copy
 
 copied:
@@ -3053,50 +3061,52 @@ copied:
 	ADDQ    $0x30, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS.Z  (R13), K1, Z24
-	VMOVUPS    Z24, K1, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS.Z  (R11), K1, Z24
+	VMOVUPS    Z24, K1, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func outerAVX512_8x48(dy []float32, x []float32, strips int, images int, rows int, cols int, dyImage int, dyRow int, dyCol int, xImage int, xRow int, xCol int, sums []float32, next []float32, step int, to []float32, from []float32, copies []int)
@@ -3111,12 +3121,12 @@ TEXT ·outerAVX512_8x48(SB), NOSPLIT, $32-256
 	MOVQ  xCol+120(FP), CX
 	SHLQ  $0x02, CX
 	MOVQ  copies_base+232(FP), R9
-	MOVQ  to_base+184(FP), R12
-	MOVQ  from_base+208(FP), R13
-	ADDQ  (R9), R12
-	ADDQ  8(R9), R13
-	MOVQ  24(R9), R10
-	MOVQ  16(R9), R11
+	MOVQ  to_base+184(FP), R10
+	MOVQ  from_base+208(FP), R11
+	ADDQ  (R9), R10
+	ADDQ  8(R9), R11
+	MOVQ  24(R9), R12
+	MOVQ  16(R9), R13
 	KMOVW 72(R9), K1
 
 strip:
@@ -3197,7 +3207,7 @@ position:
 	VFMADD231PS  Z27, Z24, Z21
 	VFMADD231PS  Z27, Z25, Z22
 	VFMADD231PS  Z27, Z26, Z23
-	DECQ         R11
+	DECQ         R13
 	JZ           copy
 
 copied:
@@ -3268,50 +3278,52 @@ copied:
 	ADDQ    $0x20, dy_base+0(FP)
 	DECQ    strips+48(FP)
 	JNZ     strip
-	SUBQ    to_base+184(FP), R12
-	SUBQ    from_base+208(FP), R13
-	MOVQ    R12, (R9)
-	MOVQ    R13, 8(R9)
-	MOVQ    R10, 24(R9)
-	MOVQ    R11, 16(R9)
+	SUBQ    to_base+184(FP), R10
+	SUBQ    from_base+208(FP), R11
+	MOVQ    R10, (R9)
+	MOVQ    R11, 8(R9)
+	MOVQ    R12, 24(R9)
+	MOVQ    R13, 16(R9)
 	VZEROUPPER
 	RET
 
 copy:
-	MOVQ       56(R9), R11
+	MOVQ       56(R9), R13
 	MOVQ       next_base+152(FP), R14
 	PREFETCHT1 (R14)
 	PREFETCHT1 64(R14)
 	ADDQ       step+176(FP), R14
 	MOVQ       R14, next_base+152(FP)
-	TESTQ      R10, R10
+	TESTQ      R12, R12
 	JZ         copied
 	MOVQ       64(R9), R14
-	PREFETCHT1 (R13)(R14*1)
-	VMOVUPS.Z  (R13), K1, Z24
-	VMOVUPS    Z24, K1, (R12)
-	ADDQ       112(R9), R13
-	ADDQ       104(R9), R12
-	DECQ       R10
+	PREFETCHT1 (R11)(R14*1)
+	VMOVUPS.Z  (R11), K1, Z24
+	VMOVUPS    Z24, K1, (R10)
+	ADDQ       112(R9), R11
+	ADDQ       104(R9), R10
+	DECQ       R12
 	JNZ        copied
-	MOVQ       80(R9), R10
-	ADDQ       120(R9), R12
-	ADDQ       128(R9), R13
+	MOVQ       80(R9), R12
+	ADDQ       120(R9), R10
+	ADDQ       128(R9), R11
 	DECQ       32(R9)
 	JNZ        copied
-	MOVQ       88(R9), R14
-	MOVQ       R14, 32(R9)
-	ADDQ       136(R9), R12
-	ADDQ       144(R9), R13
+	MOVQ       88(R9), R12
+	MOVQ       R12, 32(R9)
+	MOVQ       80(R9), R12
+	ADDQ       136(R9), R10
+	ADDQ       144(R9), R11
 	DECQ       40(R9)
 	JNZ        copied
-	MOVQ       96(R9), R14
-	MOVQ       R14, 40(R9)
-	ADDQ       152(R9), R12
-	ADDQ       160(R9), R13
+	MOVQ       96(R9), R12
+	MOVQ       R12, 40(R9)
+	MOVQ       80(R9), R12
+	ADDQ       152(R9), R10
+	ADDQ       160(R9), R11
 	DECQ       48(R9)
 	JNZ        copied
-	XORQ       R10, R10
+	XORQ       R12, R12
 	JMP        copied
 
 // func narrowAVX2_1_3x3(dy []float32, x []float32, strips int, rows int, cols int, dyRow int, dyCol int, xRow int, xCol int, xTap int, sums []float32, to []float32, from []float32, order []int32, deal []int)
@@ -3379,11 +3391,11 @@ position:
 	ADDQ        80(R11), R13
 	DECQ        24(R11)
 	JNZ         dealt0
-	ADDQ        88(R11), R12
-	ADDQ        96(R11), R13
 	MOVQ        48(R11), R14
 	MOVQ        R14, 24(R11)
 	MOVQ        40(R11), R14
+	ADDQ        88(R11), R12
+	ADDQ        96(R11), R13
 	DECQ        32(R11)
 	JNZ         dealt0
 	XORQ        R14, R14
@@ -3496,11 +3508,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3603,11 +3615,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3702,11 +3714,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3819,11 +3831,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -3948,11 +3960,11 @@ position:
 	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         88(R9), R10
-	ADDQ         96(R9), R11
 	MOVQ         48(R9), R12
 	MOVQ         R12, 24(R9)
 	MOVQ         40(R9), R12
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -4068,11 +4080,11 @@ position:
 	ADDQ        80(R11), R13
 	DECQ        24(R11)
 	JNZ         dealt0
-	ADDQ        88(R11), R12
-	ADDQ        96(R11), R13
 	MOVQ        48(R11), R14
 	MOVQ        R14, 24(R11)
 	MOVQ        40(R11), R14
+	ADDQ        88(R11), R12
+	ADDQ        96(R11), R13
 	DECQ        32(R11)
 	JNZ         dealt0
 	XORQ        R14, R14
@@ -4185,11 +4197,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -4292,11 +4304,11 @@ position:
 	ADDQ        80(R9), R11
 	DECQ        24(R9)
 	JNZ         dealt0
-	ADDQ        88(R9), R10
-	ADDQ        96(R9), R11
 	MOVQ        48(R9), R12
 	MOVQ        R12, 24(R9)
 	MOVQ        40(R9), R12
+	ADDQ        88(R9), R10
+	ADDQ        96(R9), R11
 	DECQ        32(R9)
 	JNZ         dealt0
 	XORQ        R12, R12
@@ -4428,11 +4440,11 @@ position:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -4481,11 +4493,11 @@ dealt0:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -4534,11 +4546,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -4700,11 +4712,11 @@ position:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -4831,11 +4843,11 @@ position:
 	ADDQ            80(R9), R11
 	DECQ            24(R9)
 	JNZ             dealt0
-	ADDQ            88(R9), R10
-	ADDQ            96(R9), R11
 	MOVQ            48(R9), R12
 	MOVQ            R12, 24(R9)
 	MOVQ            40(R9), R12
+	ADDQ            88(R9), R10
+	ADDQ            96(R9), R11
 	DECQ            32(R9)
 	JNZ             dealt0
 	XORQ            R12, R12
@@ -4971,11 +4983,11 @@ position:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -5024,11 +5036,11 @@ dealt0:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -5077,11 +5089,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -5243,11 +5255,11 @@ position:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt0
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt0
 	XORQ            R14, R14
@@ -5388,11 +5400,11 @@ position:
 	ADDQ            80(R9), R11
 	DECQ            24(R9)
 	JNZ             dealt0
-	ADDQ            88(R9), R10
-	ADDQ            96(R9), R11
 	MOVQ            48(R9), R12
 	MOVQ            R12, 24(R9)
 	MOVQ            40(R9), R12
+	ADDQ            88(R9), R10
+	ADDQ            96(R9), R11
 	DECQ            32(R9)
 	JNZ             dealt0
 	XORQ            R12, R12
@@ -5551,11 +5563,11 @@ position:
 	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         88(R9), R10
-	ADDQ         96(R9), R11
 	MOVQ         48(R9), R12
 	MOVQ         R12, 24(R9)
 	MOVQ         40(R9), R12
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -5738,11 +5750,11 @@ position:
 	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         88(R9), R10
-	ADDQ         96(R9), R11
 	MOVQ         48(R9), R12
 	MOVQ         R12, 24(R9)
 	MOVQ         40(R9), R12
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -5762,11 +5774,11 @@ dealt0:
 	ADDQ       80(R9), R11
 	DECQ       24(R9)
 	JNZ        dealt1
-	ADDQ       88(R9), R10
-	ADDQ       96(R9), R11
 	MOVQ       48(R9), R12
 	MOVQ       R12, 24(R9)
 	MOVQ       40(R9), R12
+	ADDQ       88(R9), R10
+	ADDQ       96(R9), R11
 	DECQ       32(R9)
 	JNZ        dealt1
 	XORQ       R12, R12
@@ -5945,11 +5957,11 @@ position:
 	ADDQ         80(R9), R11
 	DECQ         24(R9)
 	JNZ          dealt0
-	ADDQ         88(R9), R10
-	ADDQ         96(R9), R11
 	MOVQ         48(R9), R12
 	MOVQ         R12, 24(R9)
 	MOVQ         40(R9), R12
+	ADDQ         88(R9), R10
+	ADDQ         96(R9), R11
 	DECQ         32(R9)
 	JNZ          dealt0
 	XORQ         R12, R12
@@ -25226,11 +25238,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -25249,11 +25261,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -25311,11 +25323,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -25334,11 +25346,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -25482,11 +25494,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -25505,11 +25517,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -25571,11 +25583,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -25594,11 +25606,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -25760,11 +25772,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -25783,11 +25795,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -25806,11 +25818,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -25900,11 +25912,11 @@ dealt2:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt3
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt3
 	XORQ            R14, R14
@@ -25923,11 +25935,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -25946,11 +25958,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -26155,11 +26167,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -26178,11 +26190,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -26201,11 +26213,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -26224,11 +26236,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -26247,11 +26259,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -26270,11 +26282,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -26344,11 +26356,11 @@ dealt5:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt6
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt6
 	XORQ            R14, R14
@@ -26367,11 +26379,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -26390,11 +26402,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -26413,11 +26425,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -26436,11 +26448,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -26459,11 +26471,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -26622,11 +26634,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -26645,11 +26657,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -26668,11 +26680,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -26691,11 +26703,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -26714,11 +26726,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -26737,11 +26749,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -26760,11 +26772,11 @@ dealt5:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt6
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt6
 	XORQ    R14, R14
@@ -26841,11 +26853,11 @@ dealt6:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt7
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt7
 	XORQ            R14, R14
@@ -26864,11 +26876,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -26887,11 +26899,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -26910,11 +26922,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -26933,11 +26945,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -26956,11 +26968,11 @@ dealt11:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt12
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt12
 	XORQ    R14, R14
@@ -26979,11 +26991,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -27167,11 +27179,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -27190,11 +27202,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -27213,11 +27225,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -27236,11 +27248,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -27259,11 +27271,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -27282,11 +27294,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -27305,11 +27317,11 @@ dealt5:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt6
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt6
 	XORQ    R14, R14
@@ -27328,11 +27340,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -27351,11 +27363,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -27374,11 +27386,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -27397,11 +27409,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -27420,11 +27432,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -27541,11 +27553,11 @@ dealt11:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt12
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt12
 	XORQ            R14, R14
@@ -27564,11 +27576,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -27587,11 +27599,11 @@ dealt13:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt14
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt14
 	XORQ    R14, R14
@@ -27610,11 +27622,11 @@ dealt14:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt15
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt15
 	XORQ    R14, R14
@@ -27633,11 +27645,11 @@ dealt15:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt16
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt16
 	XORQ    R14, R14
@@ -27656,11 +27668,11 @@ dealt16:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt17
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt17
 	XORQ    R14, R14
@@ -27679,11 +27691,11 @@ dealt17:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt18
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt18
 	XORQ    R14, R14
@@ -27702,11 +27714,11 @@ dealt18:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt19
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt19
 	XORQ    R14, R14
@@ -27725,11 +27737,11 @@ dealt19:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt20
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt20
 	XORQ    R14, R14
@@ -27748,11 +27760,11 @@ dealt20:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt21
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt21
 	XORQ    R14, R14
@@ -27771,11 +27783,11 @@ dealt21:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt22
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt22
 	XORQ    R14, R14
@@ -27794,11 +27806,11 @@ dealt22:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt23
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt23
 	XORQ    R14, R14
@@ -28009,11 +28021,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -28069,11 +28081,11 @@ dealt0:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -28129,11 +28141,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -28189,11 +28201,11 @@ dealt2:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt3
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt3
 	XORQ            R14, R14
@@ -28335,11 +28347,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -28399,11 +28411,11 @@ dealt0:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt1
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt1
 	XORQ            R14, R14
@@ -28463,11 +28475,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -28527,11 +28539,11 @@ dealt2:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt3
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt3
 	XORQ            R14, R14
@@ -28689,11 +28701,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -28712,11 +28724,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -28802,11 +28814,11 @@ dealt1:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt2
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt2
 	XORQ            R14, R14
@@ -28825,11 +28837,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -28915,11 +28927,11 @@ dealt3:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt4
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt4
 	XORQ            R14, R14
@@ -28938,11 +28950,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -29028,11 +29040,11 @@ dealt5:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt6
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt6
 	XORQ            R14, R14
@@ -29051,11 +29063,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -29254,11 +29266,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -29277,11 +29289,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -29300,11 +29312,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -29368,11 +29380,11 @@ dealt2:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt3
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt3
 	XORQ            R14, R14
@@ -29391,11 +29403,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -29414,11 +29426,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -29482,11 +29494,11 @@ dealt5:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt6
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt6
 	XORQ            R14, R14
@@ -29505,11 +29517,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -29528,11 +29540,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -29596,11 +29608,11 @@ dealt8:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt9
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt9
 	XORQ            R14, R14
@@ -29619,11 +29631,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -29642,11 +29654,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -29799,11 +29811,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -29822,11 +29834,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -29845,11 +29857,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -29868,11 +29880,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -29943,11 +29955,11 @@ dealt3:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt4
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt4
 	XORQ            R14, R14
@@ -29966,11 +29978,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -29989,11 +30001,11 @@ dealt5:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt6
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt6
 	XORQ    R14, R14
@@ -30012,11 +30024,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -30087,11 +30099,11 @@ dealt7:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt8
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt8
 	XORQ            R14, R14
@@ -30110,11 +30122,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -30133,11 +30145,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -30156,11 +30168,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -30231,11 +30243,11 @@ dealt11:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt12
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt12
 	XORQ            R14, R14
@@ -30254,11 +30266,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -30277,11 +30289,11 @@ dealt13:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt14
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt14
 	XORQ    R14, R14
@@ -30300,11 +30312,11 @@ dealt14:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt15
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt15
 	XORQ    R14, R14
@@ -30476,11 +30488,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -30499,11 +30511,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -30522,11 +30534,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -30545,11 +30557,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -30568,11 +30580,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -30591,11 +30603,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -30700,11 +30712,11 @@ dealt5:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt6
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt6
 	XORQ            R14, R14
@@ -30723,11 +30735,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -30746,11 +30758,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -30769,11 +30781,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -30792,11 +30804,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -30815,11 +30827,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -30924,11 +30936,11 @@ dealt11:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt12
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt12
 	XORQ            R14, R14
@@ -30947,11 +30959,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -30970,11 +30982,11 @@ dealt13:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt14
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt14
 	XORQ    R14, R14
@@ -30993,11 +31005,11 @@ dealt14:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt15
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt15
 	XORQ    R14, R14
@@ -31016,11 +31028,11 @@ dealt15:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt16
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt16
 	XORQ    R14, R14
@@ -31039,11 +31051,11 @@ dealt16:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt17
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt17
 	XORQ    R14, R14
@@ -31148,11 +31160,11 @@ dealt17:
 	ADDQ            80(R11), R13
 	DECQ            24(R11)
 	JNZ             dealt18
-	ADDQ            88(R11), R12
-	ADDQ            96(R11), R13
 	MOVQ            48(R11), R14
 	MOVQ            R14, 24(R11)
 	MOVQ            40(R11), R14
+	ADDQ            88(R11), R12
+	ADDQ            96(R11), R13
 	DECQ            32(R11)
 	JNZ             dealt18
 	XORQ            R14, R14
@@ -31171,11 +31183,11 @@ dealt18:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt19
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt19
 	XORQ    R14, R14
@@ -31194,11 +31206,11 @@ dealt19:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt20
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt20
 	XORQ    R14, R14
@@ -31217,11 +31229,11 @@ dealt20:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt21
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt21
 	XORQ    R14, R14
@@ -31240,11 +31252,11 @@ dealt21:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt22
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt22
 	XORQ    R14, R14
@@ -31263,11 +31275,11 @@ dealt22:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt23
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt23
 	XORQ    R14, R14
@@ -31476,11 +31488,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -31534,11 +31546,11 @@ dealt0:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt1
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt1
 	XORQ         R14, R14
@@ -31592,11 +31604,11 @@ dealt1:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt2
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt2
 	XORQ         R14, R14
@@ -31650,11 +31662,11 @@ dealt2:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt3
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt3
 	XORQ         R14, R14
@@ -31708,11 +31720,11 @@ dealt3:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt4
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt4
 	XORQ         R14, R14
@@ -31766,11 +31778,11 @@ dealt4:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt5
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt5
 	XORQ         R14, R14
@@ -31824,11 +31836,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -31882,11 +31894,11 @@ dealt6:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt7
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt7
 	XORQ         R14, R14
@@ -32026,11 +32038,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -32088,11 +32100,11 @@ dealt0:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt1
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt1
 	XORQ         R14, R14
@@ -32150,11 +32162,11 @@ dealt1:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt2
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt2
 	XORQ         R14, R14
@@ -32212,11 +32224,11 @@ dealt2:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt3
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt3
 	XORQ         R14, R14
@@ -32274,11 +32286,11 @@ dealt3:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt4
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt4
 	XORQ         R14, R14
@@ -32336,11 +32348,11 @@ dealt4:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt5
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt5
 	XORQ         R14, R14
@@ -32398,11 +32410,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -32460,11 +32472,11 @@ dealt6:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt7
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt7
 	XORQ         R14, R14
@@ -32620,11 +32632,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -32708,11 +32720,11 @@ dealt0:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt1
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt1
 	XORQ         R14, R14
@@ -32796,11 +32808,11 @@ dealt1:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt2
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt2
 	XORQ         R14, R14
@@ -32884,11 +32896,11 @@ dealt2:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt3
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt3
 	XORQ         R14, R14
@@ -32972,11 +32984,11 @@ dealt3:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt4
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt4
 	XORQ         R14, R14
@@ -33060,11 +33072,11 @@ dealt4:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt5
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt5
 	XORQ         R14, R14
@@ -33148,11 +33160,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -33236,11 +33248,11 @@ dealt6:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt7
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt7
 	XORQ         R14, R14
@@ -33437,11 +33449,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -33460,11 +33472,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -33526,11 +33538,11 @@ dealt1:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt2
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt2
 	XORQ         R14, R14
@@ -33549,11 +33561,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -33615,11 +33627,11 @@ dealt3:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt4
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt4
 	XORQ         R14, R14
@@ -33638,11 +33650,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -33704,11 +33716,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -33727,11 +33739,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -33793,11 +33805,11 @@ dealt7:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt8
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt8
 	XORQ         R14, R14
@@ -33816,11 +33828,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -33882,11 +33894,11 @@ dealt9:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt10
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt10
 	XORQ         R14, R14
@@ -33905,11 +33917,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -33971,11 +33983,11 @@ dealt11:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt12
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt12
 	XORQ         R14, R14
@@ -33994,11 +34006,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -34060,11 +34072,11 @@ dealt13:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt14
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt14
 	XORQ         R14, R14
@@ -34083,11 +34095,11 @@ dealt14:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt15
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt15
 	XORQ    R14, R14
@@ -34236,11 +34248,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -34259,11 +34271,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -34330,11 +34342,11 @@ dealt1:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt2
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt2
 	XORQ         R14, R14
@@ -34353,11 +34365,11 @@ dealt2:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt3
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt3
 	XORQ    R14, R14
@@ -34424,11 +34436,11 @@ dealt3:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt4
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt4
 	XORQ         R14, R14
@@ -34447,11 +34459,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -34518,11 +34530,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -34541,11 +34553,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -34612,11 +34624,11 @@ dealt7:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt8
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt8
 	XORQ         R14, R14
@@ -34635,11 +34647,11 @@ dealt8:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt9
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt9
 	XORQ    R14, R14
@@ -34706,11 +34718,11 @@ dealt9:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt10
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt10
 	XORQ         R14, R14
@@ -34729,11 +34741,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -34800,11 +34812,11 @@ dealt11:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt12
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt12
 	XORQ         R14, R14
@@ -34823,11 +34835,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -34894,11 +34906,11 @@ dealt13:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt14
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt14
 	XORQ         R14, R14
@@ -34917,11 +34929,11 @@ dealt14:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt15
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt15
 	XORQ    R14, R14
@@ -35087,11 +35099,11 @@ row:
 	ADDQ       80(R11), R13
 	DECQ       24(R11)
 	JNZ        dealt0
-	ADDQ       88(R11), R12
-	ADDQ       96(R11), R13
 	MOVQ       48(R11), R14
 	MOVQ       R14, 24(R11)
 	MOVQ       40(R11), R14
+	ADDQ       88(R11), R12
+	ADDQ       96(R11), R13
 	DECQ       32(R11)
 	JNZ        dealt0
 	XORQ       R14, R14
@@ -35110,11 +35122,11 @@ dealt0:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt1
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt1
 	XORQ    R14, R14
@@ -35133,11 +35145,11 @@ dealt1:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt2
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt2
 	XORQ    R14, R14
@@ -35236,11 +35248,11 @@ dealt2:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt3
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt3
 	XORQ         R14, R14
@@ -35259,11 +35271,11 @@ dealt3:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt4
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt4
 	XORQ    R14, R14
@@ -35282,11 +35294,11 @@ dealt4:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt5
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt5
 	XORQ    R14, R14
@@ -35385,11 +35397,11 @@ dealt5:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt6
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt6
 	XORQ         R14, R14
@@ -35408,11 +35420,11 @@ dealt6:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt7
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt7
 	XORQ    R14, R14
@@ -35431,11 +35443,11 @@ dealt7:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt8
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt8
 	XORQ    R14, R14
@@ -35534,11 +35546,11 @@ dealt8:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt9
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt9
 	XORQ         R14, R14
@@ -35557,11 +35569,11 @@ dealt9:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt10
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt10
 	XORQ    R14, R14
@@ -35580,11 +35592,11 @@ dealt10:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt11
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt11
 	XORQ    R14, R14
@@ -35683,11 +35695,11 @@ dealt11:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt12
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt12
 	XORQ         R14, R14
@@ -35706,11 +35718,11 @@ dealt12:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt13
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt13
 	XORQ    R14, R14
@@ -35729,11 +35741,11 @@ dealt13:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt14
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt14
 	XORQ    R14, R14
@@ -35832,11 +35844,11 @@ dealt14:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt15
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt15
 	XORQ         R14, R14
@@ -35855,11 +35867,11 @@ dealt15:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt16
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt16
 	XORQ    R14, R14
@@ -35878,11 +35890,11 @@ dealt16:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt17
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt17
 	XORQ    R14, R14
@@ -35981,11 +35993,11 @@ dealt17:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt18
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt18
 	XORQ         R14, R14
@@ -36004,11 +36016,11 @@ dealt18:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt19
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt19
 	XORQ    R14, R14
@@ -36027,11 +36039,11 @@ dealt19:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt20
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt20
 	XORQ    R14, R14
@@ -36130,11 +36142,11 @@ dealt20:
 	ADDQ         80(R11), R13
 	DECQ         24(R11)
 	JNZ          dealt21
-	ADDQ         88(R11), R12
-	ADDQ         96(R11), R13
 	MOVQ         48(R11), R14
 	MOVQ         R14, 24(R11)
 	MOVQ         40(R11), R14
+	ADDQ         88(R11), R12
+	ADDQ         96(R11), R13
 	DECQ         32(R11)
 	JNZ          dealt21
 	XORQ         R14, R14
@@ -36153,11 +36165,11 @@ dealt21:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt22
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt22
 	XORQ    R14, R14
@@ -36176,11 +36188,11 @@ dealt22:
 	ADDQ    80(R11), R13
 	DECQ    24(R11)
 	JNZ     dealt23
-	ADDQ    88(R11), R12
-	ADDQ    96(R11), R13
 	MOVQ    48(R11), R14
 	MOVQ    R14, 24(R11)
 	MOVQ    40(R11), R14
+	ADDQ    88(R11), R12
+	ADDQ    96(R11), R13
 	DECQ    32(R11)
 	JNZ     dealt23
 	XORQ    R14, R14

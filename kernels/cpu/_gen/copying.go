@@ -6,11 +6,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Words of what a routine is told about pixels that it copies: see copying in kernels/cpu.
+// Words of what a routine is told about pixels that it copies, behind a walk's first: see copying
+// in kernels/cpu.
 const (
-	copyTo = 8 * iota
-	copyFrom
-	copyCount
+	copyCount = walkFrom + 8 + 8*iota
 	copyLines
 	copyPixels
 	copyRows
@@ -33,18 +32,15 @@ const (
 
 // copying is a routine's state of pixels that it copies, a vector at a time.
 type copying struct {
-	v                            vectors
-	words, to, from, left, count Register
-	some                         Register // mask of a vector's lanes
+	walk
+	v     vectors
+	count Register
+	some  Register // mask of a vector's lanes
 }
 
 // newCopying begins a routine that copies.
 func newCopying(v vectors) *copying {
-	c := &copying{v: v, words: Load(Param("copies").Base(), GP64()), left: GP64(), count: GP64()}
-	c.to, c.from = Load(Param("to").Base(), GP64()), Load(Param("from").Base(), GP64())
-	ADDQ(c.word(copyTo), c.to)
-	ADDQ(c.word(copyFrom), c.from)
-	MOVQ(c.word(copyLines), c.left)
+	c := &copying{walk: newWalk("copies", copyLines), v: v, count: GP64()}
 	MOVQ(c.word(copyCount), c.count)
 	if v.lanes == 16 {
 		c.some = K()
@@ -52,8 +48,6 @@ func newCopying(v vectors) *copying {
 	}
 	return c
 }
-
-func (c *copying) word(at int) Mem { return Mem{Base: c.words, Disp: at} }
 
 // line asks for the next line and copies the next vector, if it is its turn.
 func (c *copying) line() {
@@ -85,32 +79,13 @@ func (c *copying) lines() {
 	}
 	ADDQ(c.word(copyFromVector), c.from)
 	ADDQ(c.word(copyToVector), c.to)
-	DECQ(c.left)
-	JNZ(LabelRef("copied"))
-	MOVQ(c.word(copyVectors), c.left)
-	again := func(left, all, to, from int) {
-		ADDQ(c.word(to), c.to)
-		ADDQ(c.word(from), c.from)
-		DECQ(c.word(left))
-		JNZ(LabelRef("copied"))
-		if all > 0 {
-			MOVQ(c.word(all), some)
-			MOVQ(some, c.word(left))
-		}
-	}
-	again(copyPixels, copyCols, copyToPixel, copyFromPixel)
-	again(copyRows, copyImageRows, copyToRow, copyFromRow)
-	again(copyImages, 0, copyToImage, copyFromImage)
-	XORQ(c.left, c.left)
+	c.next("copied", copyVectors, level{copyPixels, copyCols, copyToPixel, copyFromPixel},
+		level{copyRows, copyImageRows, copyToRow, copyFromRow}, level{left: copyImages, to: copyToImage, from: copyFromImage})
 	JMP(LabelRef("copied"))
 }
 
 // leave writes the state back.
 func (c *copying) leave() {
-	SUBQ(inMemory(Param("to").Base()), c.to)
-	SUBQ(inMemory(Param("from").Base()), c.from)
-	MOVQ(c.to, c.word(copyTo))
-	MOVQ(c.from, c.word(copyFrom))
-	MOVQ(c.left, c.word(copyLines))
+	c.walk.leave()
 	MOVQ(c.count, c.word(copyCount))
 }
