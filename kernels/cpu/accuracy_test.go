@@ -35,34 +35,9 @@ func checkLayer(t *testing.T, tier *tier, l kernelbench.Layer) {
 	defer b.Close()
 	operands, space := place(t, b, l, 0)
 	r := rand.New(rand.NewPCG(1, uint64(len(l.Name))))
-	var views [3]view
-	for i, o := range operands {
-		var err error
-		if views[i], err = b.view(o); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, pass := range kernelbench.Passes() {
-		role := roles[pass]
-		result := role[0]
-		d, _, _, err := l.Call(pass)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var in []kernels.Operand
-		for _, i := range role[1:] {
-			for j := range views[i].f {
-				views[i].f[j] = r.Float32()*2 - 1
-			}
-			in = append(in, operands[i])
-		}
-		launch, err := b.Bind(d, operands[result], in, space)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := launch(); err != nil {
-			t.Fatal(err)
-		}
+		result := roles[pass][0]
+		views := compute(t, b, l, pass, operands, space, r)
 		var wrong, all float64
 		for range 300 {
 			var at [4]int
@@ -98,21 +73,7 @@ func TestBlocksOfPixelsAreAllComputed(t *testing.T) {
 		b := newBackend(1, tier, nil)
 		defer b.Close()
 		operands, space := place(t, b, l, 0)
-		var views [3]view
-		r := rand.New(rand.NewPCG(1, 2))
-		for i, o := range operands {
-			if views[i], err = b.view(o); err != nil {
-				t.Fatal(err)
-			}
-			copy(views[i].f, randoms(r, len(views[i].f)))
-		}
-		launch, err := b.Bind(d, operands[2], []kernels.Operand{operands[0], operands[1]}, space)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := launch(); err != nil {
-			t.Fatal(err)
-		}
+		views := compute(t, b, l, kernelbench.Forward, operands, space, rand.New(rand.NewPCG(1, 2)))
 		y := &views[2]
 		for i := range y.n.Volume() {
 			at := [4]int{i / y.n[3] / y.n[2] / y.n[1], i / y.n[3] / y.n[2] % y.n[1], i / y.n[3] % y.n[2], i % y.n[3]}
@@ -145,6 +106,37 @@ func place(t *testing.T, b *Backend, l kernelbench.Layer, gap int64) (operands [
 		t.Fatal(err)
 	}
 	return operands, space
+}
+
+// compute runs a layer's pass on random numbers and returns x, w and y.
+func compute(t *testing.T, b *Backend, l kernelbench.Layer, pass kernelbench.Pass, operands [3]kernels.Operand, space kernels.Region, r *rand.Rand) (views [3]view) {
+	t.Helper()
+	for i, o := range operands {
+		var err error
+		if views[i], err = b.view(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, _, _, err := l.Call(pass)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := roles[pass]
+	var in []kernels.Operand
+	for _, i := range role[1:] {
+		for j := range views[i].f {
+			views[i].f[j] = r.Float32()*2 - 1
+		}
+		in = append(in, operands[i])
+	}
+	launch, err := b.Bind(d, operands[role[0]], in, space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := launch(); err != nil {
+		t.Fatal(err)
+	}
+	return views
 }
 
 // exact returns an element of a layer's input gradient (result 0), filter gradient (1) or

@@ -5,13 +5,14 @@ import "cleave/kernels"
 // A convolution and its data gradient are sums over taps and channels of packed filters
 // times the source (product.go: geometry, blocking.go: how it is divided, positions.go: which
 // positions take which taps, multiply.go: how it runs); a filter gradient is sums over
-// positions (filtergrad.go, outerjob.go, accumulate.go). Tiles (tile.go) hold the sums in registers; 3×3 ones
-// in groups that fill vectors need no copy of the source (direct.go; depthwise ones several rows
-// at a time, squaretile.go), those in narrow groups read one in an order of its own on AVX-512
-// (dealttile.go), as filter gradients of narrow groups do (narrowgrad.go); their tiles make the
-// next copy while they multiply (dealing.go), as those of other filter gradients do (copying.go). Windows in groups that fill no vectors read planes
-// (planartile.go). A 1×1 convolution has all its positions in one row; with one position, as in
-// linear layers, dot products and linearGrad take its place.
+// positions (filtergrad.go, outerjob.go, accumulate.go). Tiles (tile.go) hold the sums in
+// registers; 3×3 ones in groups that fill vectors need no copy of the source (direct.go; depthwise
+// ones several rows at a time, squaretile.go), those in narrow groups read one in an order of its
+// own on AVX-512 (dealttile.go), as filter gradients of narrow groups do (narrowgrad.go); their
+// tiles make the next copy while they multiply (dealing.go), as those of other filter gradients do
+// (copying.go). Windows in groups that fill no vectors read planes (planartile.go). A 1×1
+// convolution has all its positions in one row; with one position, as in linear layers, dot
+// products and linearGrad take its place.
 // Which of them runs a call is decided in choice.go, what follows a convolution's sums is in
 // epilogue.go.
 

@@ -26,7 +26,8 @@ import (
 //
 // then come the source's channels of a pass, if there are several passes, what a job or a
 // block of sums takes (positions as samples×rows×columns, ×n where a job has several blocks), a
-// thread's panel, and the number of jobs. Kernels of other codes, and calls that Bind refuses, have the code's name.
+// thread's panel, and the number of jobs. Kernels of other codes, and calls that Bind refuses,
+// have the code's name.
 func describe(d kernels.Desc, out layout.Shape, in []layout.Shape, t *tier, threads int) string {
 	g, ok := convGeometry(d, out, in)
 	if !ok {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"cleave/kernels"
 	"cleave/kernels/kernelbench"
 )
 
@@ -41,33 +40,6 @@ func resultOf(t *testing.T, tier *tier, threads int, l kernelbench.Layer, pass k
 	b := newBackend(threads, tier, nil)
 	defer b.Close()
 	operands, space := place(t, b, l, 0)
-	d, _, _, err := l.Call(pass)
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := roles[pass]
-	var in []kernels.Operand
-	r := rand.New(rand.NewPCG(18, 19))
-	for _, i := range role[1:] {
-		v, err := b.view(operands[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		for j := range v.f {
-			v.f[j] = r.Float32()*2 - 1
-		}
-		in = append(in, operands[i])
-	}
-	launch, err := b.Bind(d, operands[role[0]], in, space)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := launch(); err != nil {
-		t.Fatal(err)
-	}
-	y, err := b.view(operands[role[0]])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.Clone(y.f)
+	views := compute(t, b, l, pass, operands, space, rand.New(rand.NewPCG(18, 19)))
+	return slices.Clone(views[roles[pass][0]].f)
 }
